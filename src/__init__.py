@@ -1,0 +1,1 @@
+"""raciflux: role-aware conditional inference of ecosystem carbon fluxes."""

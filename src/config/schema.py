@@ -1,0 +1,218 @@
+"""Every key a user can set: dataclasses whose fields carry their one-line description.
+
+``help`` is what ``--help`` prints, ``choices`` and ``bounds`` are what a value is checked against before anything starts.
+Where a section has several kinds (a source, a model), the table beside it (``SOURCES``, ``MODELS``) names the dataclass.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+def key(default: Any, help_: str, **checks: Any) -> Any:
+    """Declare a config key: its default, its description, and optionally ``choices=[...]`` or ``bounds=(low, high)``."""
+    metadata = {"help": help_, **checks}
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: default.copy(), metadata=metadata)
+    if isinstance(default, type):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+# --- where data come from ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class EmbeddedSource:
+    """The embedded world: towers (the rich truth, observed) or simulation (a simpler model on grid cells)."""
+
+    kind: str = key("embedded", "which reader", choices=["embedded"])
+    face: str = key("towers", "towers: noisy, gappy observations of the truth; simulation: gridded cells", choices=["towers", "simulation"])
+    seed: int = key(0, "seed of the world; both faces of one seed share weather and land", bounds=(0, 2**31 - 1))
+    places: int = key(60, "number of towers, or of grid cells", bounds=(1, 100_000))
+    years: int = key(6, "length of the record", bounds=(1, 60))
+    start: int = key(2001, "first year", bounds=(1800, 2200))
+
+
+@dataclass
+class TableSource:
+    """Anyone's daily Parquet or CSV with a site table and a column map."""
+
+    kind: str = key("table", "which reader", choices=["table"])
+    columns: str = key(MISSING, "column map: a name in configs/columns/ or a path to a YAML file")
+    path: str = key(MISSING, "daily table (Parquet or CSV), relative to data.root")
+    sites: str = key(MISSING, "site table (CSV or Parquet), relative to data.root")
+
+
+@dataclass
+class CubeSource:
+    """A cube that raciflux wrote earlier."""
+
+    kind: str = key("cube", "which reader", choices=["cube"])
+    path: str = key(MISSING, "Zarr folder, relative to data.root")
+
+
+SOURCES: dict[str, type] = {"embedded": EmbeddedSource, "table": TableSource, "cube": CubeSource}
+
+
+@dataclass
+class SplitConfig:
+    """How sites are divided into training, validation and test; always by cluster."""
+
+    kind: str = key("spatial", "spatial: k folds of tower clusters; leave_site_out: one cluster a fold", choices=["spatial", "leave_site_out"])
+    folds: int = key(5, "number of folds of a spatial split", bounds=(2, 1000))
+    fold: int | None = key(None, "which fold is the test; null runs all folds in turn and pools them", bounds=(0, 999))
+    validation_share: float = key(0.2, "share of the remaining clusters kept apart for validation", bounds=(0.01, 0.9))
+    cluster_km: float = key(50.0, "towers closer than this, directly or through others, form one cluster", bounds=(0.0, 20_000.0))
+    min_scored_days: int = key(180, "sites with fewer scored days are trained on but not scored", bounds=(1, 100_000))
+    seed: int = key(0, "seed of the draw of folds and validation clusters", bounds=(0, 2**31 - 1))
+
+
+@dataclass
+class WindowConfig:
+    """What the model reads at once."""
+
+    warmup_days: int = key(90, "days encoded before the first scored day", bounds=(0, 3650))
+    scored_days: int = key(360, "days scored in a window", bounds=(1, 3650))
+    block_days: int = key(30, "length of a slow block (a month)", bounds=(1, 366))
+    history_blocks: int = key(12, "slow blocks read before the window", bounds=(1, 240))
+
+
+@dataclass
+class DataConfig:
+    """Which flux of which ecosystem, from where, and how it is divided."""
+
+    pair: str = key(MISSING, "flux/ecosystem pair", choices=["wetland_ch4", "cropland_gpp", "cropland_co2", "terrestrial_gpp", "terrestrial_co2"])
+    root: str = key("${oc.env:RACIFLUX_DATA,../shared/data}", "folder that holds your data; default: the variable RACIFLUX_DATA")
+    source: Any = key(MISSING, "where the observations come from")
+    simulation: Any = key(None, "where the pretraining simulation comes from; null where there is none")
+    sites: list[str] = key([], "only these site_ids; empty means all")
+    drop_inputs: list[str] = key([], "inputs of the pair to leave out, by name")
+    quality: str = key("measured", "measured: QC >= 0.75 and measured share >= 0.5; published: every value, for data without a quality column", choices=["measured", "published"])
+    train_on_filled: bool = key(False, "also train on well filled days (QC >= 0.75)")
+    odd_sites: list[str] = key([], "sites reported a second time without: known oddities of a data set")
+    split: SplitConfig = key(SplitConfig, "division into training, validation and test")
+    window: WindowConfig = key(WindowConfig, "what the model reads at once")
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class SiteMeanConfig:
+    """The mean flux of training sites of the same class; what a map without drivers would say."""
+
+    name: str = key("site_mean", "model name", choices=["site_mean"])
+
+
+@dataclass
+class LstmConfig:
+    """LSTM on drivers only."""
+
+    name: str = key("lstm", "model name", choices=["lstm"])
+    hidden: int = key(64, "width of the LSTM", bounds=(1, 4096))
+    dropout: float = key(0.4, "dropout before the head", bounds=(0.0, 0.95))
+
+
+@dataclass
+class CtLstmConfig:
+    """LSTM on drivers joined at each step with embedded statics and classes."""
+
+    name: str = key("ct_lstm", "model name", choices=["ct_lstm"])
+    hidden: int = key(64, "width of the LSTM", bounds=(1, 4096))
+    embedding: int = key(16, "width of the static embedding", bounds=(1, 1024))
+    dropout: float = key(0.4, "dropout on the embedding and before the head", bounds=(0.0, 0.95))
+
+
+@dataclass
+class RetrievalConfig:
+    """Neighbours looked up for each role."""
+
+    enabled: bool = key(True, "off: the model works alone")
+    roles: list[str] = key(["slow", "fast"], "roles that look up neighbours", choices=["slow", "fast"])
+    kinds: list[str] = key(["functional", "geographic"], "kinds of neighbourhood", choices=["functional", "geographic"])
+    neighbours: int = key(8, "neighbours of each kind", bounds=(1, 1024))
+    radius_km: float = key(2000.0, "geographic neighbours farther than this are not shown", bounds=(0.0, 20_100.0))
+    width: int = key(16, "width of a role's context", bounds=(1, 1024))
+    neighbour_dropout: float = key(0.3, "chance that a neighbour is hidden in training", bounds=(0.0, 1.0))
+    backend: str = key("auto", "auto: faiss where installed, else torch", choices=["auto", "faiss", "torch"])
+
+
+@dataclass
+class RaciConfig:
+    """Role-aware conditional inference: slow encoder, fast encoder under it, retrieval for each role."""
+
+    name: str = key("raci", "model name", choices=["raci"])
+    hidden: int = key(64, "width of the fast encoder", bounds=(1, 4096))
+    regime: int = key(24, "width of the regime vector", bounds=(1, 1024))
+    embedding: int = key(16, "width of the static embedding", bounds=(1, 1024))
+    dropout: float = key(0.4, "dropout on the regime and before the head", bounds=(0.0, 0.95))
+    retrieval: RetrievalConfig = key(RetrievalConfig, "role-aware retrieval")
+
+
+MODELS: dict[str, type] = {"site_mean": SiteMeanConfig, "lstm": LstmConfig, "ct_lstm": CtLstmConfig, "raci": RaciConfig}
+
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class StageConfig:
+    """One stage of training."""
+
+    steps: int = key(300, "optimiser steps at most", bounds=(1, 10_000_000))
+    batch_size: int = key(64, "windows a step, over all devices", bounds=(1, 1_000_000))
+    learning_rate: float = key(3e-3, "peak learning rate (AdamW, one cycle)", bounds=(0.0, 10.0))
+    weight_decay: float = key(0.01, "AdamW weight decay", bounds=(0.0, 10.0))
+    check_every: int = key(25, "steps between validations", bounds=(1, 1_000_000))
+    patience: int = key(6, "validations without gain before a stop", bounds=(1, 100_000))
+
+
+@dataclass
+class TransferConfig:
+    """From simulation to observations."""
+
+    name: str = key(MISSING, "technique", choices=["scratch", "finetune"])
+    pretrain: StageConfig = key(StageConfig, "stage on the simulation; ignored by scratch")
+    finetune: StageConfig = key(StageConfig, "stage on the observations")
+    freeze: list[str] = key([], "parts of the network (slow_encoder, fast_encoder, ...) kept as pretrained while fine-tuning")
+
+
+@dataclass
+class TrainerConfig:
+    """What it runs on."""
+
+    accelerator: str = key("auto", "device kind", choices=["auto", "cpu", "gpu"])
+    devices: int = key(1, "devices a node", bounds=(1, 1024))
+    num_nodes: int = key(1, "nodes", bounds=(1, 10_000))
+    strategy: str = key("auto", "Lightning strategy", choices=["auto", "ddp"])
+    precision: str = key("32-true", "numeric precision", choices=["32-true", "bf16-mixed", "16-mixed", "64-true"])
+    threads: int = key(0, "CPU threads of torch; 0 takes all cores", bounds=(0, 4096))
+    progress: bool = key(True, "show progress bars")
+
+
+@dataclass
+class LoggerConfig:
+    """Weights & Biases; the CSV log is always written."""
+
+    wandb: str = key("auto", "auto: online when a key is there, else offline", choices=["auto", "online", "offline", "disabled"])
+    project: str = key("raciflux", "W&B project")
+    entity: str | None = key(None, "W&B team; null is your default")
+    tags: list[str] = key([], "W&B tags")
+
+
+@dataclass
+class Config:
+    """The whole configuration of a run."""
+
+    experiment: str = key(MISSING, "name of the experiment: the folder of its runs")
+    seed: int = key(0, "seed of weights, batches and dropout", bounds=(0, 2**31 - 1))
+    output: str = key("runs", "folder of all runs")
+    resume: str | None = key(None, "run folder to go on with; its own config is used")
+    compare: list[str] = key([], "models trained beside the main one on the same splits", choices=list(MODELS))
+    data: DataConfig = key(DataConfig, "data")
+    model: Any = key(MISSING, "the model")
+    transfer: TransferConfig = key(TransferConfig, "from simulation to observations")
+    trainer: TrainerConfig = key(TrainerConfig, "what it runs on")
+    logger: LoggerConfig = key(LoggerConfig, "logging")

@@ -1,0 +1,115 @@
+"""What the rooms hand to each other: the batch, the training view and the visible set.
+
+Shapes are named throughout: ``site`` and ``day`` index the whole cube, ``batch`` a window drawn from it. A window of
+``warmup + scored`` days starts at ``day[b]``; the first ``warmup`` days are encoded and never scored. ``month`` counts blocks of
+``block_days`` days: ``history`` blocks before the window, then the window's own. Slow block ``m`` describes days that ended
+before or on the last day of block ``m``, so a day may use only blocks that closed before it (see ``WindowLayout.last_block``).
+"""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class Batch(TypedDict):
+    """One gathered batch; inputs and target are scaled, missing values are 0 and marked in the masks (1 = known)."""
+
+    fast: Tensor  # (batch, day, feature) float32
+    fast_mask: Tensor  # (batch, day, feature) float32
+    slow: Tensor  # (batch, month, slow feature) float32
+    slow_mask: Tensor  # (batch, month, slow feature) float32
+    static: Tensor  # (batch, static feature) float32
+    static_mask: Tensor  # (batch, static feature) float32
+    classes: Tensor  # (batch, class) int64, 0 = unknown
+    target: Tensor  # (batch, day) float32
+    target_mask: Tensor  # (batch, day) bool, True = counts in the loss; never in warm-up
+    site: Tensor  # (batch,) int64
+    day: Tensor  # (batch,) int64, index of the window's first day on the cube's time axis; negative before it
+
+
+@dataclass(frozen=True)
+class WindowLayout:
+    """How a window is cut: all lengths in days but ``history``, in blocks."""
+
+    warmup: int
+    scored: int
+    block_days: int
+    history: int
+
+    @property
+    def days(self) -> int:
+        """Length of the whole window."""
+        return self.warmup + self.scored
+
+    @property
+    def blocks(self) -> int:
+        """Number of slow blocks of a window: the history's and the window's own."""
+        return self.history + self.days // self.block_days
+
+    def last_block(self) -> NDArray[np.int64]:
+        """For each day of the window (day,), the last slow block that closed before it."""
+        return np.arange(self.days) // self.block_days + self.history - 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which features stand at which place of a batch."""
+
+    target: str
+    fast: tuple[str, ...]
+    slow: tuple[str, ...]
+    static: tuple[str, ...]
+    classes: tuple[str, ...]
+    class_sizes: tuple[int, ...]  # number of codes, "unknown" (0) counted
+    window: WindowLayout
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """Turns scaled fluxes into units: ``flux = scaled * std + mean``."""
+
+    unit: str
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class VisibleSet:
+    """Which (site, day) fluxes a question may use.
+
+    The question asked here is *unseen site*: a query sees the fluxes marked in ``known`` except every day of its own cluster.
+    """
+
+    known: NDArray[np.bool_]  # (site, day): training sites and period, trainable days
+    cluster: NDArray[np.int64]  # (site,)
+
+    def for_query(self, site: int) -> NDArray[np.bool_]:
+        """Fluxes (site, day) that a query at ``site`` may see."""
+        return self.known & (self.cluster != self.cluster[site])[:, None]
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """All that a bank or a model without gradients may learn from: scaled arrays over the whole cube, and who may see what.
+
+    Drivers of every site are here (they are inputs); ``target`` is zeroed outside ``visible.known``, so nothing that is scored
+    can leak through this view.
+    """
+
+    layout: Layout
+    site_id: NDArray[np.str_]  # (site,)
+    lat: NDArray[np.float64]  # (site,) degrees north
+    lon: NDArray[np.float64]  # (site,) degrees east
+    dates: NDArray[np.datetime64]  # (day,)
+    fast: NDArray[np.float32]  # (site, day, feature) scaled, 0 where missing
+    fast_mask: NDArray[np.bool_]  # (site, day, feature)
+    static: NDArray[np.float32]  # (site, static feature) scaled, 0 where missing
+    static_mask: NDArray[np.bool_]  # (site, static feature)
+    classes: NDArray[np.int64]  # (site, class)
+    target: NDArray[np.float32]  # (site, day) scaled, 0 where not known
+    visible: VisibleSet
+    train_sites: NDArray[np.bool_]  # (site,)
+    scale: TargetScale

@@ -1,0 +1,96 @@
+"""The names, units and meanings of every variable a cube may hold.
+
+One table that readers, the embedded world, scalers and figures share. Units are the canonical ones of the house: a reader
+converts to them, nothing downstream converts again.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A quantity on a cube.
+
+    Attributes
+    ----------
+    unit : canonical unit, in CF notation where CF can say it.
+    long_name : what a figure's axis says.
+    plausible : values outside this closed range are masked by readers, and counted.
+    standard_name : the CF standard name, empty where CF has none.
+    """
+
+    unit: str
+    long_name: str
+    plausible: tuple[float, float]
+    standard_name: str = ""
+
+
+DRIVERS: dict[str, Variable] = {
+    "TA": Variable("degC", "air temperature, daily mean", (-80.0, 60.0), "air_temperature"),
+    "TA_MIN": Variable("degC", "air temperature, daily minimum", (-90.0, 55.0), "air_temperature"),
+    "TA_MAX": Variable("degC", "air temperature, daily maximum", (-80.0, 70.0), "air_temperature"),
+    "SW": Variable("W m-2", "incoming shortwave radiation", (-10.0, 500.0), "surface_downwelling_shortwave_flux_in_air"),
+    "VPD": Variable("hPa", "vapour pressure deficit", (-0.5, 110.0), "water_vapor_saturation_deficit_in_air"),
+    "VPD_MAX": Variable("hPa", "vapour pressure deficit, daily maximum", (-0.5, 150.0)),
+    "P": Variable("mm d-1", "precipitation", (0.0, 1000.0), "lwe_precipitation_rate"),
+    "PA": Variable("kPa", "air pressure", (40.0, 110.0), "surface_air_pressure"),
+    "WS": Variable("m s-1", "wind speed", (0.0, 60.0), "wind_speed"),
+    "CO2": Variable("umol mol-1", "CO2 mole fraction", (200.0, 1000.0), "mole_fraction_of_carbon_dioxide_in_air"),
+    "LW": Variable("W m-2", "incoming longwave radiation", (50.0, 600.0), "surface_downwelling_longwave_flux_in_air"),
+    "TS": Variable("degC", "soil temperature", (-60.0, 60.0), "soil_temperature"),
+    "SWC": Variable("percent", "volumetric soil water content", (0.0, 100.0)),
+    "WTD": Variable("cm", "water table above the soil surface", (-500.0, 500.0)),
+    "PPFD": Variable("umol m-2 s-1", "photosynthetic photon flux density, daily mean", (-5.0, 1500.0)),
+    "FAPAR": Variable("1", "fraction of absorbed photosynthetically active radiation", (0.0, 1.0)),
+    "SAL": Variable("psu", "salinity", (0.0, 60.0)),
+    "N_RATE": Variable("gN m-2 a-1", "nitrogen applied this season", (0.0, 100.0)),
+    "PLANTED": Variable("1", "a crop stands (1) or not (0)", (0.0, 1.0)),
+    "SW_POT": Variable("W m-2", "extraterrestrial radiation on a horizontal plane", (0.0, 600.0)),
+}
+
+TARGETS: dict[str, Variable] = {
+    "FCH4": Variable("nmol m-2 s-1", "methane flux to the atmosphere", (-500.0, 5000.0)),
+    "GPP": Variable("gC m-2 d-1", "gross primary production", (-5.0, 35.0)),
+    "RECO": Variable("gC m-2 d-1", "ecosystem respiration", (-5.0, 35.0)),
+    "NEE": Variable("gC m-2 d-1", "net ecosystem exchange, negative is uptake", (-25.0, 20.0)),
+    "FCO2": Variable("umol m-2 s-1", "soil CO2 efflux", (-20.0, 100.0)),
+}
+
+STATICS: dict[str, Variable] = {
+    "elevation": Variable("m", "elevation above sea level", (-500.0, 6000.0)),
+    "abs_lat": Variable("degrees", "distance from the equator in latitude", (0.0, 90.0)),
+    "mat": Variable("degC", "mean annual temperature", (-40.0, 40.0)),
+    "map": Variable("mm a-1", "mean annual precipitation", (0.0, 12000.0)),
+    "whc": Variable("mm", "root-zone water holding capacity", (0.0, 3000.0)),
+    "soil_ph": Variable("1", "soil pH", (2.0, 11.0)),
+    "soil_carbon": Variable("kg m-2", "soil organic carbon, top metre", (0.0, 500.0)),
+    "clay": Variable("percent", "clay content", (0.0, 100.0)),
+    "lai_max": Variable("m2 m-2", "seasonal maximum of leaf area index", (0.0, 15.0)),
+}
+
+# Class variables hold strings on the cube; a class a model has not seen in training is "unknown".
+CLASSES: dict[str, str] = {
+    "igbp": "IGBP land cover",
+    "koppen": "Koeppen-Geiger climate, main group",
+    "photosynthesis": "C3 or C4 photosynthesis",
+    "wetland": "wetland type",
+    "crop": "crop in rotation",
+}
+
+QC_SUFFIX = "_qc"  # share of the day measured or well filled, 0-1 (the field's convention: >= 0.75)
+MEASURED_SUFFIX = "_measured"  # share of the day measured, 0-1 (rule: >= 0.5 as well)
+EXPECTED_SUFFIX = "_expected"  # embedded world only: the flux without observation noise; gives the noise ceiling
+
+
+def lookup(name: str) -> Variable:
+    """Return the entry of a driver, target or static variable.
+
+    Raises
+    ------
+    KeyError
+        If no table holds the name.
+    """
+    for table in (DRIVERS, TARGETS, STATICS):
+        if name in table:
+            return table[name]
+    raise KeyError(name)
