@@ -1,0 +1,18 @@
+"""Shared fixtures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder of the real data; without it a test is skipped, unless RACIFLUX_REQUIRE_DATA=1 makes absence a failure."""
+    root = Path(os.environ.get("RACIFLUX_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not root.is_dir():
+        message = f"no real data at {root}; set RACIFLUX_DATA"
+        if os.environ.get("RACIFLUX_REQUIRE_DATA") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return root
