@@ -1,8 +1,8 @@
 """YAML read strictly: what a person meant is what comes back.
 
-Plain YAML 1.1, which PyYAML reads, takes the site code ``NO`` for false, ``12:30`` for 750, ``1e-3`` for text, ``2001-01-31`` for
-a date and lets the later of two equal keys win. Here scalars follow the core schema of YAML 1.2.2 (section 10.3.2), and a
-key given twice or a key without a value is refused.
+Plain YAML 1.1, which PyYAML reads, takes the site code ``NO`` for false, ``12:30`` for 750, ``1e-3`` for text,
+``2001-01-31`` for a date and lets the later of two equal keys win. Here scalars follow the core schema of YAML 1.2.2
+(section 10.3.2), and a key given twice or a key without a value is refused.
 """
 
 import re
@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from .errors import UserError
+
+_SAY_WHAT_YOU_MEAN = "give one, or write null or '' if you mean nothing"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -28,33 +30,27 @@ class _StrictLoader(yaml.SafeLoader):
             if key_node.value in seen:
                 raise _refusal(key_node, f"the key {key_node.value!r} is given twice; keep one")
             if _is_bare(value_node):
-                raise _refusal(
-                    key_node, f"the key {key_node.value!r} has no value; give one, or write null or '' if you mean it"
-                )
+                raise _refusal(key_node, f"the key {key_node.value!r} has no value; {_SAY_WHAT_YOU_MEAN}")
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
     def construct_sequence(self, node: yaml.SequenceNode, deep: bool = False) -> list[Any]:
         for item in node.value:
             if _is_bare(item):
-                raise _refusal(item, "a list item has no value; give one, or write null or '' if you mean it")
+                raise _refusal(item, f"a list item has no value; {_SAY_WHAT_YOU_MEAN}")
         return super().construct_sequence(node, deep)
 
 
 def _add_scalar(kind: str, pattern: str, first_letters: str) -> None:
-    _StrictLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{kind}", re.compile(rf"^(?:{pattern})$"), list(first_letters)
-    )
+    whole = re.compile(rf"^(?:{pattern})$")
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", whole, list(first_letters))
 
 
 _add_scalar("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
 _add_scalar("null", "null|Null|NULL|~", "nN~")
 _add_scalar("int", r"[-+]?[0-9]+", "-+0123456789")
-_add_scalar(
-    "float",
-    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-    "-+.0123456789",
-)
+_add_scalar("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789")
+_add_scalar("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.")
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))  # YAML 1.1 reads 010 as eight
 
 
@@ -64,8 +60,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        The file is missing or unreadable, is not YAML, is not a mapping, gives a key twice or leaves one without a value;
-        the message names file and line.
+        The file is missing or unreadable, is not YAML, is not a mapping, gives a key twice or leaves one without a
+        value; the message names file and line.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -81,7 +77,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def parse_yaml(text: str, origin: str) -> Any:
+def parse_yaml(text: str, origin: str) -> Any:  # noqa: ANN401  whatever the text says
     """Read YAML text, such as the value of a command-line override.
 
     Parameters

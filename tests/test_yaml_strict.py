@@ -64,7 +64,7 @@ def test_file_that_is_missing_or_is_no_mapping(tmp_path):
     with pytest.raises(UserError, match="UTF-8"):
         load_yaml(listing)
     listing.write_text("a: !!int x\n")
-    with pytest.raises(UserError, match="list.yaml"):
+    with pytest.raises(UserError, match=r"list\.yaml"):
         load_yaml(listing)
 
 
