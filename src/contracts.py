@@ -104,6 +104,7 @@ class TrainingView:
     lat: NDArray[np.float64]  # (site,) degrees north
     lon: NDArray[np.float64]  # (site,) degrees east
     dates: NDArray[np.datetime64]  # (day,)
+    driver_days: NDArray[np.bool_]  # (day,) days whose drivers a descriptor may use: the training period
     fast: NDArray[np.float32]  # (site, day, feature) scaled, 0 where missing
     fast_mask: NDArray[np.bool_]  # (site, day, feature)
     static: NDArray[np.float32]  # (site, static feature) scaled, 0 where missing
