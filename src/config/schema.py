@@ -28,7 +28,11 @@ class EmbeddedSource:
     """The embedded world: towers (the rich truth, observed) or simulation (a simpler model on grid cells)."""
 
     kind: str = key("embedded", "which reader", choices=["embedded"])
-    face: str = key("towers", "towers: noisy, gappy observations of the truth; simulation: gridded cells", choices=["towers", "simulation"])
+    face: str = key(
+        "towers",
+        "towers: noisy, gappy observations of the truth; simulation: gridded cells",
+        choices=["towers", "simulation"],
+    )
     seed: int = key(0, "seed of the world; both faces of one seed share weather and land", bounds=(0, 2**31 - 1))
     places: int = key(60, "number of towers, or of grid cells", bounds=(1, 100_000))
     years: int = key(6, "length of the record", bounds=(1, 60))
@@ -60,11 +64,17 @@ SOURCES: dict[str, type] = {"embedded": EmbeddedSource, "table": TableSource, "c
 class SplitConfig:
     """How sites are divided into training, validation and test; always by cluster."""
 
-    kind: str = key("spatial", "spatial: k folds of tower clusters; leave_site_out: one cluster a fold", choices=["spatial", "leave_site_out"])
+    kind: str = key(
+        "spatial",
+        "spatial: k folds of tower clusters; leave_site_out: one cluster a fold",
+        choices=["spatial", "leave_site_out"],
+    )
     folds: int = key(5, "number of folds of a spatial split", bounds=(2, 1000))
     fold: int | None = key(None, "which fold is the test; null runs all folds in turn and pools them", bounds=(0, 999))
     validation_share: float = key(0.2, "share of the remaining clusters kept apart for validation", bounds=(0.01, 0.9))
-    cluster_km: float = key(50.0, "towers closer than this, directly or through others, form one cluster", bounds=(0.0, 20_000.0))
+    cluster_km: float = key(
+        50.0, "towers closer than this, directly or through others, form one cluster", bounds=(0.0, 20_000.0)
+    )
     min_scored_days: int = key(180, "sites with fewer scored days are trained on but not scored", bounds=(1, 100_000))
     seed: int = key(0, "seed of the draw of folds and validation clusters", bounds=(0, 2**31 - 1))
 
@@ -83,13 +93,23 @@ class WindowConfig:
 class DataConfig:
     """Which flux of which ecosystem, from where, and how it is divided."""
 
-    pair: str = key(MISSING, "flux/ecosystem pair", choices=["wetland_ch4", "cropland_gpp", "cropland_co2", "terrestrial_gpp", "terrestrial_co2"])
-    root: str = key("${oc.env:RACIFLUX_DATA,../shared/data}", "folder that holds your data; default: the variable RACIFLUX_DATA")
+    pair: str = key(
+        MISSING,
+        "flux/ecosystem pair",
+        choices=["wetland_ch4", "cropland_gpp", "cropland_co2", "terrestrial_gpp", "terrestrial_co2"],
+    )
+    root: str = key(
+        "${oc.env:RACIFLUX_DATA,../shared/data}", "folder that holds your data; default: the variable RACIFLUX_DATA"
+    )
     source: Any = key(MISSING, "where the observations come from")
     simulation: Any = key(None, "where the pretraining simulation comes from; null where there is none")
     sites: list[str] = key([], "only these site_ids; empty means all")
     drop_inputs: list[str] = key([], "inputs of the pair to leave out, by name")
-    quality: str = key("measured", "measured: QC >= 0.75 and measured share >= 0.5; published: every value, for data without a quality column", choices=["measured", "published"])
+    quality: str = key(
+        "measured",
+        "measured: QC >= 0.75 and measured share >= 0.5; published: every value, for data without a quality column",
+        choices=["measured", "published"],
+    )
     train_on_filled: bool = key(False, "also train on well filled days (QC >= 0.75)")
     odd_sites: list[str] = key([], "sites reported a second time without: known oddities of a data set")
     split: SplitConfig = key(SplitConfig, "division into training, validation and test")
@@ -176,7 +196,9 @@ class TransferConfig:
     name: str = key(MISSING, "technique", choices=["scratch", "finetune"])
     pretrain: StageConfig = key(StageConfig, "stage on the simulation; ignored by scratch")
     finetune: StageConfig = key(StageConfig, "stage on the observations")
-    freeze: list[str] = key([], "parts of the network (slow_encoder, fast_encoder, ...) kept as pretrained while fine-tuning")
+    freeze: list[str] = key(
+        [], "parts of the network (slow_encoder, fast_encoder, ...) kept as pretrained while fine-tuning"
+    )
 
 
 @dataclass
@@ -196,7 +218,9 @@ class TrainerConfig:
 class LoggerConfig:
     """Weights & Biases; the CSV log is always written."""
 
-    wandb: str = key("auto", "auto: online when a key is there, else offline", choices=["auto", "online", "offline", "disabled"])
+    wandb: str = key(
+        "auto", "auto: online when a key is there, else offline", choices=["auto", "online", "offline", "disabled"]
+    )
     project: str = key("raciflux", "W&B project")
     entity: str | None = key(None, "W&B team; null is your default")
     tags: list[str] = key([], "W&B tags")

@@ -1,0 +1,158 @@
+"""What fields say together: contradictions that are refused before anything starts."""
+
+import re
+
+from ..errors import UserError
+from .schema import Config, CubeSource, EmbeddedSource, RaciConfig, StageConfig, TableSource
+
+PARTS = ("slow_encoder", "fast_encoder", "retrieval", "head")
+EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check(config: Config) -> None:
+    """Refuse a configuration that contradicts itself.
+
+    Raises
+    ------
+    UserError
+        The first contradiction, with the keys that make it.
+    """
+    _check_names(config)
+    _check_sources(config)
+    _check_split(config)
+    _check_models(config)
+    _check_transfer(config)
+    _check_trainer(config)
+
+
+def check_machine(config: Config) -> None:
+    """Refuse what this machine cannot give; apart from `check`, since a run may be looked at elsewhere.
+
+    Raises
+    ------
+    UserError
+        A GPU is asked for and torch sees none, or fewer than asked for.
+    """
+    if config.trainer.accelerator != "gpu":
+        return
+    import torch  # two seconds that only this question needs
+
+    seen = torch.cuda.device_count()
+    if seen < config.trainer.devices:
+        raise UserError(
+            f"trainer.accelerator=gpu with trainer.devices={config.trainer.devices}, but torch {torch.__version__} sees "
+            f"{seen}; take trainer.accelerator=cpu or install a CUDA build of torch"
+        )
+
+
+def check_name(name: str, key: str) -> None:
+    """Refuse a name that could not be that of a file in its folder on every system.
+
+    Raises
+    ------
+    UserError
+        The name is empty, too long, or holds anything but letters, digits, ``.``, ``_`` and ``-``.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"{key}: the name {name!r} must start with a letter or digit and hold only letters, digits, '.', '_' "
+            "and '-', at most 100"
+        )
+
+
+def _check_names(config: Config) -> None:
+    check_name(config.experiment, "experiment")
+    for key, names in (
+        ("data.sites", config.data.sites),
+        ("data.odd_sites", config.data.odd_sites),
+        ("logger.tags", config.logger.tags),
+    ):
+        for name in names:
+            check_name(name, key)
+    for key, text in (("output", config.output), ("logger.project", config.logger.project)):
+        if not text.strip():
+            raise UserError(f"{key} is empty; give one or leave the key out")
+
+
+def _check_sources(config: Config) -> None:
+    data = config.data
+    for key, source in (("data.source", data.source), ("data.simulation", data.simulation)):
+        if isinstance(source, EmbeddedSource) and data.pair not in EMBEDDED_PAIRS:
+            raise UserError(f"{key}.kind=embedded has no {data.pair}; it has {', '.join(EMBEDDED_PAIRS)}")
+        if isinstance(source, TableSource | CubeSource) and not data.root.strip():
+            raise UserError("data.root is empty; set RACIFLUX_DATA or give data.root=FOLDER")
+    if isinstance(data.simulation, EmbeddedSource) and data.simulation.face != "simulation":
+        raise UserError("data.simulation.face must be simulation: pretraining on the towers would show the test sites")
+
+
+def _check_split(config: Config) -> None:
+    split, window = config.data.split, config.data.window
+    if split.kind == "spatial" and split.fold is not None and split.fold >= split.folds:
+        raise UserError(
+            f"data.split.fold={split.fold} but data.split.folds={split.folds}; folds count from 0 to {split.folds - 1}, "
+            "null runs them all"
+        )
+    days = window.warmup_days + window.scored_days
+    if days % window.block_days:
+        raise UserError(
+            f"data.window: warmup_days + scored_days = {days} is no multiple of block_days = {window.block_days}; "
+            f"{days + window.block_days - days % window.block_days} would be"
+        )
+
+
+def _check_models(config: Config) -> None:
+    main = config.model.name
+    if main in config.compare:
+        rest = ", ".join(name for name in config.compare if name != main)
+        raise UserError(f"compare names {main}, which is the main model already; take compare=[{rest}]")
+    if isinstance(config.model, RaciConfig):
+        retrieval = config.model.retrieval
+        for key, chosen in (("roles", retrieval.roles), ("kinds", retrieval.kinds)):
+            if retrieval.enabled and not chosen:
+                raise UserError(f"model.retrieval.{key} is empty; take model.retrieval.enabled=false to switch it off")
+
+
+def _check_transfer(config: Config) -> None:
+    transfer = config.transfer
+    if transfer.name == "finetune" and config.data.simulation is None:
+        raise UserError(
+            "transfer=finetune needs a data.simulation to pretrain on, and there is none; take transfer=scratch"
+        )
+    if transfer.name == "scratch" and transfer.freeze:
+        raise UserError(
+            "transfer.freeze keeps pretrained parts, but transfer=scratch pretrains none; take transfer.freeze=[]"
+        )
+    for part in transfer.freeze:
+        if part not in PARTS:
+            raise UserError(f"transfer.freeze: no part {part!r}; parts are {', '.join(PARTS)}")
+    if set(transfer.freeze) == set(PARTS):
+        raise UserError("transfer.freeze names every part, so that nothing is left to train; leave one out")
+    for name, stage in _stages(config).items():
+        if stage.learning_rate == 0:
+            raise UserError(f"{name}.learning_rate is 0, so that nothing would be learned; give a positive one")
+
+
+def _check_trainer(config: Config) -> None:
+    trainer = config.trainer
+    ranks = trainer.devices * trainer.num_nodes
+    if trainer.strategy == "ddp" and ranks == 1:
+        raise UserError(
+            "trainer.strategy=ddp with one device; take trainer.devices=2 or more, or trainer.strategy=auto"
+        )
+    if trainer.accelerator == "cpu" and trainer.precision == "16-mixed":
+        raise UserError("trainer.precision=16-mixed needs a GPU; take bf16-mixed or 32-true on trainer.accelerator=cpu")
+    for name, stage in _stages(config).items():
+        if stage.batch_size % ranks:
+            raise UserError(
+                f"{name}.batch_size={stage.batch_size} cannot be shared evenly by {ranks} devices; "
+                f"{stage.batch_size + ranks - stage.batch_size % ranks} could"
+            )
+
+
+def _stages(config: Config) -> dict[str, StageConfig]:
+    """Return the stages that run, by the path of their section."""
+    stages = {"transfer.finetune": config.transfer.finetune}
+    if config.transfer.name == "finetune":
+        stages["transfer.pretrain"] = config.transfer.pretrain
+    return stages
