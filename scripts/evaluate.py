@@ -1,0 +1,33 @@
+"""Recompute every number of a run from its folder alone; rewrite metrics, figures and report, and print the table."""
+
+import argparse
+
+from raciflux.command_line import run_script
+from raciflux.errors import UserError
+from raciflux.evaluation.console import print_evaluation
+from raciflux.evaluation.evaluate import evaluate_run, score_run, stored_differences
+from rich.console import Console
+
+
+def main(arguments: list[str]) -> None:
+    """Evaluate the run folder named on the command line."""
+    parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__)
+    parser.add_argument("run", help="run folder, as scripts/train.py printed it")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a stored number differs from the recomputed one"
+    )
+    asked = parser.parse_args(arguments)
+
+    if asked.check:
+        evaluation = score_run(asked.run)
+        differences = stored_differences(evaluation)
+        if differences:
+            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+            raise UserError(f"{differences[0]}{more}")
+    else:
+        evaluation = evaluate_run(asked.run)
+    print_evaluation(evaluation, Console())
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,46 @@
+"""The readable table at the end of a run."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .evaluate import Evaluation
+from .headline import rows, unlike
+from .wording import LABELS, notes, pretty_unit, target_name
+
+COLUMNS = ("median R²", "median RMSE", "pooled R²", "pooled RMSE", "sites", "clusters", "days")
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Print this model beside its baselines for each score, what the numbers mean, and where the report is."""
+    run, baselines = evaluation.run, evaluation.baselines
+    flux = f"{target_name(run.summary)} [{pretty_unit(run.summary['units'])}]"
+    for score in run.summary["scores"]:
+        console.print(_table(evaluation, score, f"{flux} at unseen sites, {LABELS[score]}"))
+    for line in notes(run.summary) + unlike(run, baselines):
+        console.print(f"  {escape(line)}", style="dim")
+    console.print(f"report: {escape(str(evaluation.report))}", soft_wrap=True)
+
+
+def _table(evaluation: Evaluation, score: str, title: str) -> Table:
+    table = Table(title=escape(title), title_justify="left", title_style="bold")
+    table.add_column("model", no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="right")
+    listed = [(row.model, row) for row in rows(evaluation.run, evaluation.baselines, score)]
+    if evaluation.run.summary["without_odd_sites"]:
+        listed += [
+            (f"{row.model} *", row) for row in rows(evaluation.run, evaluation.baselines, score, odd_sites=False)
+        ]
+    for name, row in listed:
+        cells = (
+            row.median_r2,
+            row.median_rmse,
+            row.pooled_r2,
+            row.pooled_rmse,
+            f"{row.sites:,}",
+            f"{row.clusters:,}",
+            f"{row.days:,}",
+        )
+        table.add_row(escape(name), *cells, style="bold" if row.main else "dim" if row.ceiling else None)
+    return table

@@ -1,0 +1,67 @@
+"""What the scores are called and what must be said beside them: one wording for console, figures and report."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..variables import TARGETS
+
+SCORES: dict[str, tuple[str, ...]] = {"measured": ("measured", "convention"), "published": ("published",)}
+"""Scores of each quality of data, the primary one first."""
+
+LABELS: dict[str, str] = {
+    "measured": "measured",
+    "convention": "measured or well filled",
+    "published": "as published, gap-filled",
+}
+
+MEANINGS: dict[str, str] = {
+    "measured": "measured: days with QC >= 0.75 of which at least half was measured; the primary score",
+    "convention": "measured or well filled: days with QC >= 0.75, the field's convention",
+    "published": "as published, gap-filled: every published day; the data have no quality column, "
+    "so nothing is claimed to be measured",
+}
+
+PARTITIONED = {"GPP", "RECO"}
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def target_name(attrs: Mapping[str, Any]) -> str:
+    """Name of the flux as a number's label says it: a partitioned product is marked beside each number."""
+    target = str(attrs["target"])
+    return f"{target} (partitioned)" if target in PARTITIONED else target
+
+
+def long_name(attrs: Mapping[str, Any]) -> str:
+    """Name of the flux in words."""
+    target = str(attrs["target"])
+    return TARGETS[target].long_name if target in TARGETS else target
+
+
+def pretty_unit(unit: str) -> str:
+    """Write powers as superscripts: ``gC m-2 d-1`` becomes ``gC m⁻² d⁻¹``."""
+    return re.sub(r"(?<=[A-Za-z])-?\d+\b", lambda power: power[0].translate(SUPERSCRIPTS), unit)
+
+
+def notes(summary: Mapping[str, Any]) -> list[str]:
+    """Lines that belong beside the numbers of a summary (see :func:`raciflux.evaluation.tables.summary`); an asterisk marks the second line without odd sites."""
+    lines = [MEANINGS[score] for score in summary["scores"]]
+    if summary["target"] in PARTITIONED:
+        lines.insert(0, f"{summary['target']} is a partitioned product: derived from NEE, not itself measured")
+    if summary["without_odd_sites"]:
+        lines.append(f"* without the odd sites of the data set: {', '.join(summary['without_odd_sites']['sites'])}")
+    for score, block in summary["scores"].items():
+        if block["sites_below_min_days"]:
+            lines.append(
+                f"{LABELS[score]}: {block['sites_below_min_days']} sites with fewer than "
+                f"{summary['min_scored_days']} scored days are left out"
+            )
+        if block["sites_without_r2"]:
+            lines.append(
+                f"{LABELS[score]}: {block['sites_without_r2']} scored sites have no R2 (no spread, or no prediction)"
+            )
+        if block["days_without_prediction"]:
+            lines.append(
+                f"{LABELS[score]}: {block['days_without_prediction']} scored days have no prediction and count nowhere"
+            )
+    return lines

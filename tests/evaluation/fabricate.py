@@ -1,0 +1,121 @@
+"""Fabricated run folders: plausible fluxes of made-up towers, for tests and for looking at the report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import xarray as xr
+from raciflux.evaluation.run_folder import write_predictions, write_text
+
+
+def fabricate_predictions(
+    sites: int = 12,
+    years: int = 2,
+    *,
+    seed: int = 0,
+    model: str = "raci",
+    error: float = 1.0,
+    target: str = "GPP",
+    units: str = "gC m-2 d-1",
+    quality: str = "measured",
+    odd_sites: tuple[str, ...] = (),
+    with_expected: bool = True,
+) -> xr.Dataset:
+    """Seasonal fluxes with gaps; ``error`` scales the model's errors, the observations depend on ``seed`` alone."""
+    world, own = np.random.default_rng(seed), np.random.default_rng([seed, round(1000 * error)])
+    days = np.arange(np.datetime64("2005-01-01"), np.datetime64(f"{2005 + years}-01-01"))
+    lat, lon = world.uniform(-45, 70, sites), world.uniform(-120, 150, sites)
+    phase = 2 * np.pi * (np.arange(days.size) / 365.25 - 0.55 + 0.5 * (lat[:, None] < 0))
+    level = world.lognormal(1.0, 0.5, (sites, 1))
+    expected = level * np.clip(1 + 0.9 * np.cos(phase), 0, None) * world.gamma(20, 1 / 20, (sites, days.size))
+    observed = expected + world.normal(0, 0.15, expected.shape) * (1 + expected)
+    qc = np.clip(world.normal(0.85, 0.12, expected.shape), 0, 1)
+    observed[world.random(expected.shape) < 0.1] = np.nan
+    for gap in world.integers(0, days.size - 40, sites):
+        observed[:, gap : gap + 5] = np.nan
+    drift = 1 + error * own.normal(0, 0.3, (sites, 1))
+    predicted = expected * drift + error * own.normal(0, 0.2, expected.shape) * (0.5 + expected)
+    known = np.isfinite(observed)
+    data = {
+        "prediction": (("site", "time"), predicted.astype(np.float32)),
+        "observed": (("site", "time"), observed.astype(np.float32)),
+        "measured": (("site", "time"), known & (qc >= 0.75) & (world.random(known.shape) < 0.7)),
+        "cluster": ("site", np.arange(sites) // 2),
+        "fold": ("site", np.arange(sites) % 5),
+        "igbp": ("site", np.array(["ENF", "GRA", "CRO", "WET"])[np.arange(sites) % 4]),
+        "koppen": ("site", np.array(["C", "D", "B"])[np.arange(sites) % 3]),
+    }
+    if quality == "measured":
+        data["convention"] = (("site", "time"), known & (qc >= 0.75))
+    if with_expected:
+        data["expected"] = (("site", "time"), expected.astype(np.float32))
+    coords = {"site_id": ("site", [f"XX-S{i:02d}" for i in range(sites)]), "lat": ("site", lat), "lon": ("site", lon)}
+    attrs = {
+        "target": target,
+        "units": units,
+        "model": model,
+        "experiment": "fabricated",
+        "pair": "terrestrial_gpp",
+        "quality": quality,
+        "min_scored_days": 180,
+        "odd_sites": json.dumps(list(odd_sites)),
+    }
+    return xr.Dataset(data, {**coords, "time": days.astype("datetime64[ns]")}, attrs)
+
+
+def fabricate_run(
+    path: Path, predictions: xr.Dataset | None = None, baselines: tuple[str, ...] = ("ct_lstm", "site_mean")
+) -> Path:
+    """A whole run folder: predictions, config, curves, neighbours and baselines of growing error."""
+    predictions = fabricate_predictions() if predictions is None else predictions
+    write_predictions(predictions, path / "predictions.zarr")
+    for i, model in enumerate(baselines):
+        rough = predictions.assign(prediction=predictions["prediction"] * (1.2 + 0.3 * i)).assign_attrs(model=model)
+        write_predictions(rough, path / "baselines" / model / "predictions.zarr")
+    write_text("experiment: fabricated\nmodel:\n  name: raci\n  hidden: 64\n", path / "config.yaml")
+    write_text("python scripts/train.py experiment=fabricated\n", path / "command.txt")
+    write_text(json.dumps({"raciflux": "0.1.0", "torch": "2.13.0", "commit": "abc1234"}), path / "versions.json")
+    for name in ("pretrain", "finetune/fold_0", "finetune/fold_1"):
+        write_text(_curve(seed=len(name)), path / "logs" / name / "version_0" / "metrics.csv")
+    _neighbours(predictions).write_parquet(path / "neighbours.parquet")
+    return path
+
+
+def _curve(seed: int) -> str:
+    rng = np.random.default_rng(seed)
+    lines = ["epoch,step,train/loss,val/loss,val/median_rmse"]
+    for step in range(10, 310, 10):
+        train, val = np.exp(-step / 60) + 0.2, np.exp(-step / 50) + 0.4
+        lines.append(f"0,{step},{train + rng.normal(0, 0.02):.4f},,")
+        if step % 30 == 0:
+            lines.append(f"0,{step},,{val + rng.normal(0, 0.02):.4f},{2 * val:.4f}")
+    return "\n".join(lines) + "\n"
+
+
+def _neighbours(predictions: xr.Dataset) -> pl.DataFrame:
+    rng = np.random.default_rng(1)
+    lat, lon = predictions["lat"].to_numpy(), predictions["lon"].to_numpy()
+    rows = []
+    for i, site in enumerate(predictions["site_id"].to_numpy().astype(str)):
+        for role in ("slow", "fast"):
+            for kind in ("functional", "geographic"):
+                near = np.array([8.0, 12.0]) if kind == "geographic" else np.array([50.0, 180.0])
+                for rank in range(8):
+                    place = (
+                        np.clip(lat[i] + rng.normal(0, near[0]), -55, 75),
+                        (lon[i] + rng.normal(0, near[1]) + 180) % 360 - 180,
+                    )
+                    rows.append((site, role, kind, rank, f"YY-N{rank}", *place, 100.0 * rank, 1 / (1 + rank)))
+    names = (
+        "site_id",
+        "role",
+        "kind",
+        "rank",
+        "neighbour_id",
+        "neighbour_lat",
+        "neighbour_lon",
+        "distance_km",
+        "weight",
+    )
+    return pl.DataFrame(rows, schema=list(names), orient="row")
