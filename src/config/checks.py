@@ -41,8 +41,8 @@ def check_machine(config: Config) -> None:
     seen = torch.cuda.device_count()
     if seen < config.trainer.devices:
         raise UserError(
-            f"trainer.accelerator=gpu with trainer.devices={config.trainer.devices}, but torch {torch.__version__} sees "
-            f"{seen}; take trainer.accelerator=cpu or install a CUDA build of torch"
+            f"trainer.accelerator=gpu with trainer.devices={config.trainer.devices}, but torch {torch.__version__} "
+            f"sees {seen}; take trainer.accelerator=cpu or install a CUDA build of torch"
         )
 
 
@@ -90,8 +90,8 @@ def _check_split(config: Config) -> None:
     split, window = config.data.split, config.data.window
     if split.kind == "spatial" and split.fold is not None and split.fold >= split.folds:
         raise UserError(
-            f"data.split.fold={split.fold} but data.split.folds={split.folds}; folds count from 0 to {split.folds - 1}, "
-            "null runs them all"
+            f"data.split.fold={split.fold} but data.split.folds={split.folds}; "
+            f"folds count from 0 to {split.folds - 1}, null runs them all"
         )
     days = window.warmup_days + window.scored_days
     if days % window.block_days:

@@ -1,7 +1,7 @@
 """From recipes and overrides to a checked configuration.
 
-Later beats earlier: the schema's defaults, ``train.yaml``, the option chosen of each group, the recipe of the experiment,
-the command line. Groups are chosen in ``train.yaml``, then by the recipe, then on the command line.
+Later beats earlier: the schema's defaults, ``train.yaml``, the option chosen of each group, the recipe of the
+experiment, the command line. Groups are chosen in ``train.yaml``, then by the recipe, then on the command line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ def compose(overrides: Sequence[str], folder: Path = CONFIGS) -> Config:
 
     Parameters
     ----------
-    overrides : ``key=value``, ``group=option`` or ``experiment=recipe``; an option or recipe is a name in ``folder`` or the
-        path of a YAML file. ``resume=RUN`` takes the configuration of that run and goes with no other.
+    overrides : ``key=value``, ``group=option`` or ``experiment=recipe``; an option or recipe is a name in ``folder``
+        or the path of a YAML file. ``resume=RUN`` takes the configuration of that run and goes with no other.
     folder : where ``train.yaml`` and the groups are.
 
     Raises
@@ -86,7 +86,7 @@ def _resumed(typed: Typed) -> Config:
     others = [f"{path}={shown(given)}" for path, given in (typed.choices | typed.values).items() if path != "resume"]
     if others:
         raise UserError(f"resume goes on with the run's own config; drop {', '.join(others)}")
-    run = checked(keys_of({})["resume"], typed.values["resume"])
+    run = str(checked(keys_of({})["resume"], typed.values["resume"]))
     if not (Path(run) / "config.yaml").is_file():
         raise UserError(f"resume={run}: no run folder with a config.yaml there; check the path")
     config = from_yaml(Path(run) / "config.yaml")
@@ -132,7 +132,9 @@ def _build(layers: Sequence[Layer]) -> Config:
         given = lay_over(given, layer)
     kinds = {section: kind for section in KINDS if (kind := _kind(section, given)) is not None}
     keys = keys_of(kinds)
-    values = {section: None for section in KINDS if section in given and given[section].value is None}
+    values: dict[str, object] = {
+        section: None for section in KINDS if section in given and given[section].value is None
+    }
     for path, value in given.items():
         if path in values:
             continue

@@ -79,7 +79,7 @@ def kind_keys(path: str, kind: str) -> dict[str, Key]:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return the word most like the given one; a last part (``hidden`` of ``model.hidden``) that agrees counts twice."""
+    """Return the word most like the given one; likeness of the last part, after the dot, counts twice."""
 
     def likeness(candidate: str) -> float:
         whole = difflib.SequenceMatcher(None, candidate, word).ratio()
@@ -102,16 +102,22 @@ def _walk(section: type, prefix: str, kinds: Mapping[str, str]) -> Iterator[Key]
             yield _leaf(path, field, hints[field.name])
 
 
-def _leaf(path: str, field: "dataclasses.Field[Any]", hint: Any) -> Key:
-    optional = isinstance(hint, types.UnionType)
-    if optional:
-        (hint,) = (part for part in typing.get_args(hint) if part is not types.NoneType)
+def _leaf(path: str, field: "dataclasses.Field[Any]", hint: object) -> Key:
     return Key(
         path=path,
-        type=typing.get_origin(hint) or hint,
-        optional=optional,
+        type=_plain(hint),
+        optional=isinstance(hint, types.UnionType),
         default=field.default if field.default_factory is dataclasses.MISSING else field.default_factory(),
         help=field.metadata["help"],
         choices=tuple(field.metadata.get("choices", ())),
         bounds=field.metadata.get("bounds"),
     )
+
+
+def _plain(hint: object) -> type:
+    """Return ``int`` for ``int | None`` and ``list`` for ``list[str]``."""
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    plain = typing.get_origin(hint) or hint
+    assert isinstance(plain, type)
+    return plain

@@ -1,4 +1,4 @@
-"""Layers of a configuration: what one file or the command line gives, as dotted paths, and how a layer lies over others."""
+"""Layers of a configuration: what a file or the command line gives, by dotted path, and how layers lie over others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

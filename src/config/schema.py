@@ -1,7 +1,8 @@
 """Every key a user can set: dataclasses whose fields carry their one-line description.
 
-``help`` is what ``--help`` prints, ``choices`` and ``bounds`` are what a value is checked against before anything starts.
-Where a section has several kinds (a source, a model), the table beside it (``SOURCES``, ``MODELS``) names the dataclass.
+``help`` is what ``--help`` prints; ``choices`` and ``bounds`` are what a value is checked against before anything
+starts. Where a section has several kinds (a source, a model), the table beside it (``SOURCES``, ``MODELS``) names the
+dataclass.
 """
 
 from dataclasses import dataclass, field
@@ -10,8 +11,8 @@ from typing import Any
 from omegaconf import MISSING
 
 
-def key(default: Any, help_: str, **checks: Any) -> Any:
-    """Declare a config key: its default, its description, and optionally ``choices=[...]`` or ``bounds=(low, high)``."""
+def key(default: object, help_: str, **checks: object) -> Any:  # noqa: ANN401  as dataclasses.field
+    """Declare a config key: its default, its description, and perhaps ``choices=[...]`` or ``bounds=(low, high)``."""
     metadata = {"help": help_, **checks}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: default.copy(), metadata=metadata)
