@@ -1,0 +1,196 @@
+"""The cube: one daily `xarray.Dataset` (site, time) that every reader returns, and its Zarr folder.
+
+Coordinates ``site_id``, ``lat``, ``lon`` stand on ``site``; drivers and targets are float32 (site, time), NaN where
+missing; statics and classes stand on ``site``. Units are the canonical ones of `raciflux.variables`.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ..errors import UserError, did_you_mean
+from ..variables import (
+    CLASSES,
+    DRIVERS,
+    EXPECTED_SUFFIX,
+    MEASURED_SUFFIX,
+    QC_SUFFIX,
+    STATICS,
+    TARGETS,
+    Variable,
+    lookup,
+)
+
+UNKNOWN = "unknown"
+SITE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+DIMENSIONS = ("site", "time")
+
+
+def check_site_id(name: str, where: str) -> None:
+    """Refuse a site id that could leave its folder or break a file name."""
+    if not SITE_ID.fullmatch(name):
+        raise UserError(
+            f"{where}: {name!r} is no site id; use letters, digits, '.', '_' and '-', starting with a letter or digit"
+        )
+
+
+def attributes(name: str) -> dict[str, str]:
+    """CF attributes of a driver, target or static variable."""
+    variable = lookup(name)
+    standard = {"standard_name": variable.standard_name} if variable.standard_name else {}
+    return {"units": variable.unit, "long_name": variable.long_name, **standard}
+
+
+def validate(cube: xr.Dataset, where: str = "cube") -> xr.Dataset:
+    """Check a cube against its conventions and return it, dimensions in order.
+
+    Raises
+    ------
+    UserError
+        A dimension, coordinate or unit is wrong, a site stands twice, a day is missing from the time axis, or a value
+        is infinite.
+    """
+    for dimension in DIMENSIONS:
+        if dimension not in cube.dims:
+            raise UserError(f"{where}: no dimension {dimension!r}; a cube has (site, time)")
+        if cube.sizes[dimension] == 0:
+            raise UserError(f"{where}: holds no {dimension}; nothing can be read from it")
+    _check_places(cube, where)
+    _check_days(cube, where)
+    for name in cube.data_vars:
+        _check_variable(cube[str(name)], str(name), where)
+    return cube.transpose(*DIMENSIONS, ...)
+
+
+def select_sites(cube: xr.Dataset, sites: Sequence[str], where: str = "cube") -> xr.Dataset:
+    """Keep some sites, by id; none named keeps all.
+
+    Raises
+    ------
+    UserError
+        A named site is not in the cube.
+    """
+    if not sites:
+        return cube
+    there = [str(name) for name in cube["site_id"].to_numpy()]
+    for name in sites:
+        if name not in there:
+            raise UserError(f"data.sites: {name!r} is not in {where}; {did_you_mean(name, there)}")
+    return cube.isel(site=[there.index(name) for name in there if name in sites])
+
+
+def write_zarr(cube: xr.Dataset, path: Path) -> None:
+    """Write a cube whole or not at all: to a folder beside ``path`` that is renamed at the end.
+
+    Raises
+    ------
+    UserError
+        ``path`` exists, or the disk refuses.
+    """
+    if path.exists():
+        raise UserError(f"{path}: exists already; remove it or choose another name")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Text of any length is stored as such; numpy's fixed-length text has no Zarr 3 specification.
+        _with_text_as(object, cube).to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
+        partial.rename(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was kept") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_zarr(path: Path) -> xr.Dataset:
+    """Read a whole cube into memory.
+
+    Raises
+    ------
+    UserError
+        The folder is missing or damaged, or what it holds is no cube.
+    """
+    if not path.is_dir():
+        raise UserError(f"{path}: no such Zarr folder; check data.root and the path")
+    try:
+        cube = xr.open_zarr(path, consolidated=False, decode_timedelta=False).load()
+    except Exception as error:  # each codec and metadata parser raises its own kind
+        raise UserError(
+            f"{path}: cannot be read as Zarr ({' '.join(str(error).split())[:200]}); write it again"
+        ) from None
+    return validate(_with_text_as(np.str_, cube), str(path))
+
+
+def _with_text_as(dtype: type, cube: xr.Dataset) -> xr.Dataset:
+    """Hold text in another dtype: numpy's has fixed length, Zarr's has any."""
+    text = {name: cube[name].astype(dtype) for name in cube.variables if cube[name].dtype.kind in "UOT"}
+    return cube.assign_coords({name: text.pop(name) for name in cube.coords if name in text}).assign(text)
+
+
+def _check_places(cube: xr.Dataset, where: str) -> None:
+    for name in ("site_id", "lat", "lon"):
+        if name not in cube.coords or cube[name].dims != ("site",):
+            raise UserError(f"{where}: no coordinate {name!r} on (site)")
+    names = [str(name) for name in cube["site_id"].to_numpy()]
+    for name in names:
+        check_site_id(name, where)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{where}: the site {twice!r} stands {names.count(twice)} times; keep one")
+    for name, low, high in (("lat", -90, 90), ("lon", -180, 180)):
+        values = cube[name].to_numpy()
+        wrong = ~((values >= low) & (values <= high))  # so that NaN is wrong
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise UserError(
+                f"{where}: {name} of the site {names[first]!r} is {values[first]:g}, expected {low} to {high}"
+            )
+
+
+def _check_days(cube: xr.Dataset, where: str) -> None:
+    time = cube["time"]
+    if time.dims != ("time",) or time.dtype.kind != "M":
+        raise UserError(f"{where}: the coordinate 'time' must hold dates (datetime64) on (time)")
+    days = time.to_numpy().astype("datetime64[D]")
+    steps = np.diff(days).astype(int)
+    if (steps != 1).any():
+        first = int(np.argmax(steps != 1))
+        raise UserError(f"{where}: time goes from {days[first]} to {days[first + 1]}; days must follow one another")
+    if time.attrs.get("source_calendar") not in ("standard", "noleap"):
+        raise UserError(f"{where}: time.attrs['source_calendar'] must say standard or noleap")
+
+
+def _check_variable(values: xr.DataArray, name: str, where: str) -> None:
+    """Check dimensions, unit and finiteness of one variable of the cube."""
+    if name in CLASSES:
+        if values.dims != ("site",) or values.dtype.kind != "U":
+            raise UserError(f"{where}: the class {name!r} must be text on (site)")
+        return
+    variable, dims = _expected(name, where)
+    if set(values.dims) != set(dims) or values.dtype.kind != "f":
+        raise UserError(f"{where}: {name!r} must be floating point on {dims}, found {values.dtype} on {values.dims}")
+    if values.attrs.get("units") != variable.unit:
+        raise UserError(f"{where}: units of {name!r} are {values.attrs.get('units')!r}, expected {variable.unit!r}")
+    infinite = np.isinf(values.transpose(*dims).to_numpy())
+    if infinite.any():
+        first = np.unravel_index(int(np.argmax(infinite)), infinite.shape)
+        place = " at ".join(str(values[dim].to_numpy()[i]) for dim, i in zip(("site_id", "time"), first, strict=False))
+        raise UserError(f"{where}: {name!r} is infinite at {place}; correct it or mark it missing")
+
+
+def _expected(name: str, where: str) -> tuple[Variable, tuple[str, ...]]:
+    for suffix in (QC_SUFFIX, MEASURED_SUFFIX, EXPECTED_SUFFIX):
+        target = name.removesuffix(suffix)
+        if target != name and target in TARGETS:
+            share = Variable("1", "share of the day", (0.0, 1.0))
+            return (TARGETS[target] if suffix == EXPECTED_SUFFIX else share), DIMENSIONS
+    if name in STATICS:
+        return STATICS[name], ("site",)
+    if name in DRIVERS or name in TARGETS:
+        return lookup(name), DIMENSIONS
+    near = did_you_mean(name, [*DRIVERS, *TARGETS, *STATICS, *CLASSES])
+    raise UserError(f"{where}: {name!r} is no variable of a cube; {near}")

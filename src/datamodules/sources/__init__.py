@@ -1,0 +1,41 @@
+"""From a source to a cube: one table of readers."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...config.schema import CubeSource, EmbeddedSource, TableSource
+from ...errors import UserError
+from ..cube import attributes, validate
+from . import embedded, stored_cube, table
+
+Reader = Callable[[str, Any, Path, Sequence[str]], xr.Dataset]
+
+READERS: dict[str, Reader] = {"embedded": embedded.read, "table": table.read, "cube": stored_cube.read}
+
+
+def read(
+    pair: str, source: EmbeddedSource | TableSource | CubeSource, root: Path, sites: Sequence[str] = ()
+) -> xr.Dataset:
+    """Read a source into a validated cube.
+
+    Parameters
+    ----------
+    pair : flux/ecosystem pair; the embedded world makes what the pair needs, files give what they hold.
+    source : a section ``data.source`` or ``data.simulation``.
+    root : folder that paths of the source are relative to.
+    sites : site_ids to keep; empty keeps all.
+
+    Raises
+    ------
+    UserError
+        The source cannot be read as declared.
+    """
+    if source.kind != "embedded" and not root.is_dir():
+        raise UserError(f"{root}: the data folder is missing; set data.root or the variable RACIFLUX_DATA")
+    cube = READERS[source.kind](pair, source, Path(root), sites)
+    distance = xr.DataArray(np.abs(cube["lat"].to_numpy()).astype(np.float32), dims="site", attrs=attributes("abs_lat"))
+    return validate(cube.assign(abs_lat=distance), f"source {source.kind}")

@@ -1,0 +1,181 @@
+"""What a product's tables hold, declared in one YAML page: `docs/add_a_source.md` walks through one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import UserError, did_you_mean
+from ...variables import CLASSES, DRIVERS, STATICS, TARGETS
+from ...yaml_strict import load_yaml
+from .declared import build
+from .units import to_canonical
+
+SHIPPED = Path(__file__).resolve().parents[3] / "configs" / "columns"
+CALENDARS = ("standard", "noleap")
+
+
+@dataclass(frozen=True)
+class DateColumns:
+    """Where the date stands: one column, in ``format`` if it is text or a number, or a year and a day of the year."""
+
+    column: str | None = None
+    format: str | None = None
+    year: str | None = None
+    day_of_year: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that are read."""
+        return tuple(name for name in (self.column, self.year, self.day_of_year) if name is not None)
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """A column whose values make several cube sites of one place: member 7 of US-EDN becomes US-EDN-m07."""
+
+    column: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class DailyVariable:
+    """A driver or target: one column, or a sum of signed ones, in a unit."""
+
+    unit: str
+    column: str | None = None
+    sum: tuple[str, ...] = ()
+    negate: bool = False
+    unit_at: Mapping[str, str] = field(default_factory=dict)
+    qc: str | None = None
+    measured: str | None = None
+
+    @property
+    def terms(self) -> tuple[tuple[float, str], ...]:
+        """The sign and the column of each term."""
+        overall = -1.0 if self.negate else 1.0
+        terms = (self.column,) if self.column is not None else self.sum
+        return tuple((-overall if term.startswith("-") else overall, term.lstrip("+-").strip()) for term in terms)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that are read."""
+        companions = tuple(name for name in (self.qc, self.measured) if name is not None)
+        return tuple(column for _, column in self.terms) + companions
+
+
+@dataclass(frozen=True)
+class StaticVariable:
+    """A number of the site table."""
+
+    column: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class ClassVariable:
+    """A class of the site table, or of the daily table where it is fixed for each cube site.
+
+    ``first_letter`` keeps the first letter only (Koeppen's main group); ``values`` then renames.
+    """
+
+    column: str
+    daily: bool = False
+    first_letter: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SiteTable:
+    """Columns of the site table; ``site`` holds the same ids as the daily table."""
+
+    site: str
+    lat: str
+    lon: str
+    statics: Mapping[str, StaticVariable] = field(default_factory=dict)
+    classes: Mapping[str, ClassVariable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """A whole column map."""
+
+    product: str
+    licence: str
+    citation: str
+    site: str
+    date: DateColumns
+    variables: Mapping[str, DailyVariable]
+    site_table: SiteTable
+    version: str = ""
+    calendar: str = "standard"
+    missing: tuple[str | float, ...] = ()
+    replicate: Replicate | None = None
+
+    @property
+    def daily_columns(self) -> tuple[str, ...]:
+        """Numeric columns of the daily table, each once."""
+        return tuple(dict.fromkeys(column for variable in self.variables.values() for column in variable.columns))
+
+    @property
+    def missing_numbers(self) -> tuple[float, ...]:
+        """Missing codes that are numbers."""
+        return tuple(float(code) for code in self.missing if not isinstance(code, str))
+
+    @property
+    def missing_texts(self) -> tuple[str, ...]:
+        """Missing codes that are text; an empty cell always is one."""
+        return ("", *(code for code in self.missing if isinstance(code, str)))
+
+
+def load_column_map(name: str) -> ColumnMap:
+    """Read a column map by its name in ``configs/columns`` or by its path.
+
+    Raises
+    ------
+    UserError
+        No such map; or a key, variable or unit in it is unknown, missing, given twice or of the wrong type.
+    """
+    path = find_column_map(name)
+    declared = build(ColumnMap, load_yaml(path), str(path))
+    _check(declared, str(path))
+    return declared
+
+
+def find_column_map(name: str) -> Path:
+    """Return the file of a column map."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    path = SHIPPED / f"{name}.yaml"
+    if not path.is_file():
+        shipped = [shipped.stem for shipped in SHIPPED.glob("*.yaml")]
+        raise UserError(f"column map {name!r}: {did_you_mean(name, shipped)} Your own: give its path, ending in .yaml")
+    return path
+
+
+def _check(declared: ColumnMap, where: str) -> None:
+    """Refuse what types alone cannot: names of the house, units, and contradictions."""
+    if declared.calendar not in CALENDARS:
+        raise UserError(f"{where}: calendar {declared.calendar!r}; {did_you_mean(declared.calendar, CALENDARS)}")
+    if (declared.date.column is None) == (declared.date.year is None and declared.date.day_of_year is None) or (
+        (declared.date.year is None) != (declared.date.day_of_year is None)
+    ):
+        raise UserError(f"{where}: date needs either 'column' or both 'year' and 'day_of_year'")
+    _check_names(declared.variables, {**DRIVERS, **TARGETS}, f"{where}: variables")
+    _check_names(declared.site_table.statics, STATICS, f"{where}: site_table.statics")
+    _check_names(declared.site_table.classes, CLASSES, f"{where}: site_table.classes")
+    for name, variable in declared.variables.items():
+        to_canonical(name, variable.unit, f"{where}: variables.{name}")
+        if (variable.column is None) == (not variable.sum):
+            raise UserError(f"{where}: variables.{name} needs either 'column' or 'sum'")
+        if name not in TARGETS and (variable.qc or variable.measured):
+            raise UserError(f"{where}: variables.{name} is a driver; only fluxes take 'qc' and 'measured'")
+        for site, unit in variable.unit_at.items():
+            to_canonical(name, unit, f"{where}: variables.{name}.unit_at.{site}")
+    for name, static in declared.site_table.statics.items():
+        to_canonical(name, static.unit, f"{where}: site_table.statics.{name}")
+
+
+def _check_names(given: Mapping[str, object], known: Mapping[str, object], where: str) -> None:
+    for name in given:
+        if name not in known:
+            raise UserError(f"{where}: {name!r} is no variable here; {did_you_mean(name, known)}")

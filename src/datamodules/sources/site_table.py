@@ -1,0 +1,99 @@
+"""Read where the places are, and what is fixed about them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ...errors import UserError, did_you_mean
+from ...variables import STATICS
+from ..cube import UNKNOWN, check_site_id
+from .column_map import ClassVariable, ColumnMap
+from .files import ROW, check_columns, collect, number_column, scan, text_column
+from .units import to_canonical
+
+
+@dataclass(frozen=True)
+class Places:
+    """The site table for chosen sites, in their order."""
+
+    lat: NDArray[np.float64]  # (site,) degrees north
+    lon: NDArray[np.float64]  # (site,) degrees east, [-180, 180]
+    statics: dict[str, NDArray[np.float64]]  # (site,) canonical units, NaN where missing
+    classes: dict[str, NDArray[np.str_]]  # (site,)
+
+
+def read_places(path: Path, declared: ColumnMap, site_ids: list[str], daily_path: Path) -> Places:
+    """Read the rows of the sites that have days.
+
+    Raises
+    ------
+    UserError
+        A site stands twice or not at all, has no or impossible coordinates, or a cell is not a number.
+    """
+    columns = declared.site_table
+    scanned = scan(path)
+    from_sites = {name: entry for name, entry in columns.classes.items() if not entry.daily}
+    wanted = [columns.site, columns.lat, columns.lon]
+    wanted += [static.column for static in columns.statics.values()] + [entry.column for entry in from_sites.values()]
+    check_columns(scanned, wanted, path)
+    table = collect(scanned.select(ROW, *dict.fromkeys(wanted)), path)
+    table = _rows_of(table, columns.site, site_ids, path, daily_path)
+
+    lat, lon = (_coordinates(table, name, declared, site_ids, path) for name in (columns.lat, columns.lon))
+    statics = {}
+    for name, static in columns.statics.items():
+        convert = to_canonical(name, static.unit, f"site_table.statics.{name}")
+        statics[name] = _masked(convert(_numbers(table, static.column, declared, path)), name)
+    classes = {name: class_codes(text_column(table, entry.column), entry) for name, entry in from_sites.items()}
+    return Places(lat, np.where(lon > 180, lon - 360, lon), statics, classes)
+
+
+def class_codes(text: pl.Series, entry: ClassVariable) -> NDArray[np.str_]:
+    """Give classes their names of the house; a missing one is "unknown"."""
+    if entry.first_letter:
+        text = text.str.slice(0, 1)
+    if entry.values:
+        text = text.replace(dict(entry.values))
+    return text.fill_null(UNKNOWN).to_numpy().astype(np.str_)
+
+
+def _rows_of(table: pl.DataFrame, site: str, site_ids: list[str], path: Path, daily_path: Path) -> pl.DataFrame:
+    """Put the site table's rows in the order of ``site_ids``."""
+    names = text_column(table, site)
+    for name in names.drop_nulls().unique(maintain_order=True):
+        check_site_id(name, str(path))
+    twice = names.filter(names.is_duplicated() & names.is_not_null())
+    if len(twice):
+        raise UserError(f"{path}: the site {twice[0]!r} has {names.eq(twice[0]).sum()} rows; keep one")
+    known = {name: row for row, name in enumerate(names)}
+    missing = [name for name in dict.fromkeys(site_ids) if name not in known]
+    if missing:
+        near = did_you_mean(missing[0], [name for name in known if name])
+        raise UserError(
+            f"{path}: no row for the site {missing[0]!r} of {daily_path.name} "
+            f"({len(missing)} such sites); add one; {near}"
+        )
+    return table[[known[name] for name in site_ids]]
+
+
+def _coordinates(
+    table: pl.DataFrame, column: str, declared: ColumnMap, site_ids: list[str], path: Path
+) -> NDArray[np.float64]:
+    values = _numbers(table, column, declared, path)
+    if not np.isfinite(values).all():
+        site = site_ids[int(np.argmin(np.isfinite(values)))]
+        raise UserError(f"{path}: the site {site!r} has no coordinates (column {column!r}); fill them in")
+    return values
+
+
+def _numbers(table: pl.DataFrame, column: str, declared: ColumnMap, path: Path) -> NDArray[np.float64]:
+    values = number_column(table, column, declared.missing_texts, path).to_numpy().astype(np.float64)
+    return np.where(np.isin(values, declared.missing_numbers), np.nan, values)
+
+
+def _masked(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    low, high = STATICS[name].plausible
+    return np.where((values >= low) & (values <= high), values, np.nan)

@@ -1,0 +1,123 @@
+"""Anyone's daily table: a Parquet or CSV file, a site table and a column map become a cube."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ...config.schema import TableSource
+from ...errors import UserError
+from ...variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, lookup
+from ..cube import attributes
+from .column_map import ColumnMap, DailyVariable, load_column_map
+from .daily_table import DailyRows, read_daily
+from .site_table import Places, read_places
+from .units import to_canonical
+
+TOLERANCE = 1e-5  # single-precision shares may pass 1 by rounding
+
+
+def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> xr.Dataset:
+    """Read a daily table into a cube.
+
+    Values outside the plausible range of `raciflux.variables` are masked and counted in ``attrs['reading_notes']``. A
+    365-day calendar keeps its missing 29 February as a day without values.
+
+    Raises
+    ------
+    UserError
+        The map, the daily table or the site table has a fault; file, row and column are named.
+    """
+    declared = load_column_map(source.columns)
+    rows = read_daily(root / source.path, declared, sites)
+    places = read_places(root / source.sites, declared, rows.places, rows.path)
+    notes = list(rows.notes)
+    if declared.calendar == "noleap":
+        notes.append("365-day calendar: 29 February of leap years has no values")
+    variables: dict[str, xr.DataArray] = {}
+    for name, variable in declared.variables.items():
+        variables[name] = _scatter(_flux_or_driver(rows, name, variable, notes), rows, attributes(name))
+        for suffix, column, words in (
+            (QC_SUFFIX, variable.qc, "share of the day measured or well filled"),
+            (MEASURED_SUFFIX, variable.measured, "share of the day measured"),
+        ):
+            if column is not None:
+                about = {"units": "1", "long_name": f"{words}: {lookup(name).long_name}"}
+                variables[name + suffix] = _scatter(_share(rows, column), rows, about)
+    cube = xr.Dataset({**variables, **_fixed(places, rows)}, _coordinates(rows, places, declared.calendar))
+    return cube.assign_attrs(_about(declared, notes))
+
+
+def _flux_or_driver(rows: DailyRows, name: str, variable: DailyVariable, notes: list[str]) -> NDArray[np.float64]:
+    """Return one variable (row,) in its canonical unit, implausible values masked."""
+    summed = np.zeros(len(rows.site))
+    for sign, column in variable.terms:
+        summed = summed + sign * rows.numbers[column]
+    values = to_canonical(name, variable.unit, f"variables.{name}")(summed)
+    for place, unit in variable.unit_at.items():
+        there = np.array([of_site == place for of_site in rows.places])[rows.site]
+        values[there] = to_canonical(name, unit, f"variables.{name}.unit_at.{place}")(summed[there])
+    low, high = lookup(name).plausible
+    implausible = (values < low) | (values > high)
+    if implausible.any():
+        count = int(implausible.sum())
+        notes.append(f"{name}: {count} values outside [{low:g}, {high:g}] {lookup(name).unit} were masked")
+    return np.where(implausible, np.nan, values)
+
+
+def _share(rows: DailyRows, column: str) -> NDArray[np.float64]:
+    """Return a quality column (row,), which must hold shares of the day."""
+    values = rows.numbers[column]
+    wrong = (values < -TOLERANCE) | (values > 1 + TOLERANCE)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise UserError(
+            f"{rows.name_row(first)}, column {column!r}: {values[first]:g} is no share of the day (0-1); "
+            "turn quality flags into shares first, or leave the column out of the map"
+        )
+    return np.clip(values, 0.0, 1.0)
+
+
+def _scatter(values: NDArray[np.float64], rows: DailyRows, about: dict[str, str]) -> xr.DataArray:
+    """Place values (row,) on (site, time)."""
+    dense = np.full((len(rows.site_ids), rows.days), np.nan, np.float32)
+    dense[rows.site, rows.day] = values
+    return xr.DataArray(dense, dims=("site", "time"), attrs=about)
+
+
+def _fixed(places: Places, rows: DailyRows) -> dict[str, xr.DataArray]:
+    """Statics and classes, on (site)."""
+    statics = {
+        name: xr.DataArray(values.astype(np.float32), dims="site", attrs=attributes(name))
+        for name, values in places.statics.items()
+    }
+    classes = {
+        name: xr.DataArray(values, dims="site", attrs={"long_name": CLASSES[name]})
+        for name, values in {**places.classes, **rows.classes}.items()
+    }
+    return {**statics, **classes}
+
+
+def _coordinates(rows: DailyRows, places: Places, calendar: str) -> dict[str, xr.DataArray]:
+    time = (rows.first_day + np.arange(rows.days)).astype("datetime64[ns]")
+    return {
+        "site_id": xr.DataArray(np.array(rows.site_ids), dims="site", attrs={"cf_role": "timeseries_id"}),
+        "lat": xr.DataArray(places.lat, dims="site", attrs={"units": "degrees_north", "standard_name": "latitude"}),
+        "lon": xr.DataArray(places.lon, dims="site", attrs={"units": "degrees_east", "standard_name": "longitude"}),
+        "time": xr.DataArray(time, dims="time", attrs={"standard_name": "time", "source_calendar": calendar}),
+    }
+
+
+def _about(declared: ColumnMap, notes: list[str]) -> dict[str, str]:
+    version = f", {declared.version}" if declared.version else ""
+    return {
+        "title": declared.product,
+        "source": f"{declared.product}{version}",
+        "licence": declared.licence,
+        "citation": declared.citation,
+        "Conventions": "CF-1.11",
+        "featureType": "timeSeries",
+        "reading_notes": "\n".join(notes),
+    }
