@@ -1,0 +1,232 @@
+"""Exact nearest neighbours under exclusions, with faiss or with torch.
+
+Both backends only propose candidates, in float32. Distances are then computed and ordered in float64, and a query whose
+candidates could have missed a neighbour through rounding is searched again exhaustively, so that both give the same
+answer. The search runs on the CPU: faiss' GPU indices take no selectors, and a cube is looked up once.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..geography import EARTH_RADIUS_KM, haversine_km, unit_vectors
+
+Backend = Literal["auto", "faiss", "torch"]
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+SPARE = 16  # candidates beyond k: ties and rounding are settled among them
+BLOCK = 4_000_000  # numbers held at once by an exhaustive search
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Nearest keys of each query, nearest first, ties in key order; index -1 and distance inf where too few."""
+
+    index: Codes  # (query, k)
+    distance: Doubles  # (query, k)
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Keys a query may not see: query ``q`` is searched without the keys ``hidden[group[q]]``."""
+
+    group: Codes  # (query,)
+    hidden: tuple[Codes, ...]  # (group,) of key positions
+
+    @classmethod
+    def nothing(cls, queries: int) -> "Exclusion":
+        """Every query sees every key."""
+        return cls(np.zeros(queries, np.int64), (np.empty(0, np.int64),))
+
+    @classmethod
+    def same_code(cls, query_code: Codes, key_code: Codes) -> "Exclusion":
+        """Hide from each query (query,) the keys (key,) that bear its own code."""
+        codes, group = np.unique(query_code, return_inverse=True)
+        order = np.argsort(key_code, kind="stable")
+        low, high = (np.searchsorted(key_code[order], codes, side) for side in ("left", "right"))
+        return cls(group.astype(np.int64), tuple(order[a:b] for a, b in zip(low, high, strict=True)))
+
+    def groups(self) -> Iterator[tuple[Codes, Codes]]:
+        """Rows of the queries of each group, and the keys hidden from them."""
+        order = np.argsort(self.group, kind="stable")
+        bounds = np.searchsorted(self.group[order], np.arange(len(self.hidden) + 1))
+        for hidden, a, b in zip(self.hidden, bounds[:-1], bounds[1:], strict=True):
+            if b > a:
+                yield order[a:b], hidden
+
+
+def functional(queries: Floats, keys: Floats, k: int, exclusion: Exclusion, backend: Backend = "auto") -> Neighbours:
+    """Find the ``k`` keys (key, feature) nearest to each query (query, feature) in Euclidean distance."""
+
+    def distance(rows: Codes, columns: Codes) -> Doubles:
+        squared = np.zeros(columns.shape)
+        for query, key in zip(queries.T, keys.T, strict=True):  # feature by feature: no (row, candidate, feature) array
+            squared += (query[rows, None].astype(np.float64) - key[columns]) ** 2
+        return np.sqrt(squared)
+
+    return _search(queries, keys, k, exclusion, backend, distance, lambda d: d)
+
+
+def geographic(
+    query: tuple[Doubles, Doubles],
+    key: tuple[Doubles, Doubles],
+    k: int,
+    exclusion: Exclusion,
+    radius_km: float = np.inf,
+    backend: Backend = "auto",
+) -> Neighbours:
+    """Find the ``k`` places ``key`` nearest to each place ``query`` along the great circle, none beyond ``radius_km``.
+
+    Parameters
+    ----------
+    query, key : latitudes and longitudes in degrees, (query,) and (key,) each.
+    """
+
+    def distance(rows: Codes, columns: Codes) -> Doubles:
+        return haversine_km(query[0][rows, None], query[1][rows, None], key[0][columns], key[1][columns])
+
+    def chord(km: Doubles) -> Doubles:
+        return np.asarray(2 * np.sin(np.minimum(km / (2 * EARTH_RADIUS_KM), np.pi / 2)))
+
+    queries, keys = unit_vectors(*query).astype(np.float32), unit_vectors(*key).astype(np.float32)
+    found = _search(queries, keys, k, exclusion, backend, distance, chord)
+    near = found.distance <= radius_km
+    return Neighbours(np.where(near, found.index, -1), np.where(near, found.distance, np.inf))
+
+
+def resolve(backend: Backend) -> Literal["faiss", "torch"]:
+    """Say which backend will search.
+
+    Raises
+    ------
+    UserError
+        If faiss is asked for and not installed.
+    """
+    if backend == "torch":
+        return "torch"
+    if _faiss_installed():
+        return "faiss"
+    if backend == "faiss":
+        raise UserError(
+            "model.retrieval.backend=faiss: faiss is not installed; install raciflux[cpu] or raciflux[gpu], "
+            "or set model.retrieval.backend=torch"
+        )
+    _say_once("faiss is not installed: neighbours are searched with torch (same result, slower on large cubes)")
+    return "torch"
+
+
+def _faiss_installed() -> bool:
+    try:
+        import faiss  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    _log.info(message)
+
+
+# (queries, hidden keys, wanted) -> squared distances float32 and key positions, ascending, position -1 where too few
+_Propose = Callable[[Floats, Codes, int], tuple[Floats, Codes]]
+
+
+def _propose_with_faiss(keys: Floats) -> _Propose:
+    import faiss
+
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    index = faiss.IndexFlatL2(keys.shape[1])
+    index.add(np.ascontiguousarray(keys))
+
+    def propose(queries: Floats, hidden: Codes, wanted: int) -> tuple[Floats, Codes]:
+        # both selectors are held by name: the C++ search borrows them
+        outside = faiss.IDSelectorBatch(hidden)
+        selector = faiss.IDSelectorNot(outside)
+        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # its stub knows no fields
+        score, position = index.search(np.ascontiguousarray(queries), wanted, params=parameters)
+        return score, position
+
+    return propose
+
+
+def _propose_with_torch(keys: Floats) -> _Propose:
+    stored = torch.from_numpy(np.ascontiguousarray(keys))
+
+    def propose(queries: Floats, hidden: Codes, wanted: int) -> tuple[Floats, Codes]:
+        parts = []
+        for block in torch.split(torch.from_numpy(queries), max(1, BLOCK // len(keys))):
+            squared = torch.cdist(block, stored).square()
+            squared[:, torch.from_numpy(hidden)] = torch.inf
+            parts.append(squared.topk(wanted, largest=False))
+        score = torch.cat([p.values for p in parts]).numpy()
+        return score, np.where(np.isinf(score), -1, torch.cat([p.indices for p in parts]).numpy())
+
+    return propose
+
+
+_PROPOSE = {"faiss": _propose_with_faiss, "torch": _propose_with_torch}
+
+
+def _search(
+    queries: Floats,
+    keys: Floats,
+    k: int,
+    exclusion: Exclusion,
+    backend: Backend,
+    distance: Callable[[Codes, Codes], Doubles],
+    euclidean: Callable[[Doubles], Doubles],
+) -> Neighbours:
+    """Rank the proposed candidates by ``distance(rows, columns)``; ``euclidean`` turns one into that between keys."""
+    index, ranked = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf)
+    if len(keys) == 0 or len(queries) == 0:
+        return Neighbours(index, ranked)
+    propose = _PROPOSE[resolve(backend)](keys)
+    wanted = min(k + SPARE, len(keys))
+    width = min(k, wanted)
+    slack = _rounding(queries, keys)
+    for rows, hidden in exclusion.groups():
+        score, candidates = propose(queries[rows], hidden, wanted)
+        index[rows, :width], ranked[rows, :width] = _rank(rows, candidates, width, distance)
+        last = euclidean(ranked[rows, width - 1]) ** 2
+        doubtful = rows[(candidates[:, -1] >= 0) & (wanted < len(keys)) & (score[:, -1] <= last + slack[rows])]
+        everything = np.arange(len(keys))
+        everything[hidden] = -1
+        for block in _blocks(doubtful, len(keys)):
+            columns = np.broadcast_to(everything, (len(block), len(keys)))
+            index[block, :width], ranked[block, :width] = _rank(block, columns, width, distance)
+    return Neighbours(index, ranked)
+
+
+def _rank(
+    rows: Codes, columns: Codes, width: int, distance: Callable[[Codes, Codes], Doubles]
+) -> tuple[Codes, Doubles]:
+    """Order the candidate ``columns`` (row, candidate) by distance, then by position; -1 is no candidate."""
+    exact = np.where(columns >= 0, distance(rows, columns), np.inf)
+    best = np.lexsort((columns, exact), axis=-1)[:, :width]
+    return np.take_along_axis(columns, best, -1), np.take_along_axis(exact, best, -1)
+
+
+def _rounding(queries: Floats, keys: Floats) -> Doubles:
+    """Bound, for each query, the error of a squared distance in float32 (Higham 2002, section 3.1, with room to spare).
+
+    A product of d terms errs by at most about d eps times the norms of its factors; the expanded square has three.
+    """
+    squared = [np.square(x, dtype=np.float64).sum(1) for x in (queries, keys)]
+    return np.asarray(4 * (keys.shape[1] + 3) * np.finfo(np.float32).eps * (squared[0] + squared[1].max()))
+
+
+def _blocks(rows: Codes, numbers: int) -> list[Codes]:
+    """Cut ``rows`` so that a block holds about ``BLOCK`` numbers, given those of one row."""
+    return np.array_split(rows, max(1, len(rows) * numbers // BLOCK))

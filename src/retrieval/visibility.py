@@ -1,0 +1,47 @@
+"""Who is hidden from whom when a cube is asked that shares no cluster codes with the bank."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from ..geography import EARTH_RADIUS_KM, haversine_km, unit_vectors
+from .index import Exclusion
+
+Codes = NDArray[np.int64]
+Places = tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]  # site_id, lat, lon
+
+
+def near_or_namesake(queries: Places, entries: Places, cluster: Codes, km: float) -> Exclusion:
+    """Hide from each query the clusters of the bank that hold its namesake or an entry closer than ``km``.
+
+    The queries' own nearness to each other plays no part: the cells of a dense map would chain all towers into one.
+
+    Parameters
+    ----------
+    cluster : (entry,) code of each entry of the bank.
+    """
+    query_id, query_lat, query_lon = queries
+    entry_id, lat, lon = entries
+    order = np.argsort(cluster, kind="stable")
+    members = dict(zip(*_split(cluster[order], order), strict=True))
+    named: dict[str, list[int]] = {}
+    for code, name in zip(cluster.tolist(), entry_id.tolist(), strict=True):
+        named.setdefault(name, []).append(code)
+
+    # a metre to spare, as in tower_clusters: the haversine decides
+    chord = 2 * np.sin(min((km + 1e-3) / (2 * EARTH_RADIUS_KM), np.pi / 2))
+    near = cKDTree(unit_vectors(lat, lon)).query_ball_point(unit_vectors(query_lat, query_lon), chord)
+    groups: dict[frozenset[int], int] = {}
+    group = np.empty(len(query_id), np.int64)
+    for q, candidates in enumerate(near):
+        close = [c for c in candidates if haversine_km(query_lat[q], query_lon[q], lat[c], lon[c]) < km]
+        hidden = frozenset(cluster[close].tolist()) | frozenset(named.get(str(query_id[q]), ()))
+        group[q] = groups.setdefault(hidden, len(groups))
+    nobody = np.empty(0, np.int64)
+    return Exclusion(group, tuple(np.concatenate([nobody, *(members[c] for c in hidden)]) for hidden in groups))
+
+
+def _split(codes: Codes, positions: Codes) -> tuple[list[int], list[Codes]]:
+    """Cut ``positions`` where the sorted ``codes`` change."""
+    values, starts = np.unique(codes, return_index=True)
+    return values.tolist(), np.split(positions, starts[1:])
