@@ -46,8 +46,8 @@ class WindowLayout:
 
     @property
     def blocks(self) -> int:
-        """Number of slow blocks of a window: the history's and the window's own."""
-        return self.history + self.days // self.block_days
+        """Number of slow blocks a window may use: the history's, and those that close before the window's last day."""
+        return self.history + (self.days - 1) // self.block_days
 
     def last_block(self) -> NDArray[np.int64]:
         """For each day of the window (day,), the last slow block that closed before it."""

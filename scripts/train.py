@@ -1,0 +1,42 @@
+"""Train, test and report a flux model: ``python scripts/train.py [group=option] [key=value] [experiment=recipe]``."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from raciflux.command_line import parse, run_script
+
+
+def main(argv: Sequence[str]) -> None:
+    """Train every model of the configuration, evaluate the run folder, and show where to look."""
+    started = time.monotonic()
+    config = parse(argv)
+    if config is None:
+        return
+    # Imported only now: --help and --validate answer before the heavy libraries are loaded.
+    from raciflux.evaluation.console import print_evaluation
+    from raciflux.evaluation.evaluate import evaluate_run
+    from raciflux.workflow.folder import locked, new_folder
+    from raciflux.workflow.prepare import prepare
+    from raciflux.workflow.progress import RunProgress
+    from raciflux.workflow.stages import quiet
+    from raciflux.workflow.train import run_all, total_steps
+    from rich.console import Console
+
+    quiet()
+    prepared = prepare(config)
+    folder = Path(config.resume) if config.resume else new_folder(config)
+    with locked(folder):
+        progress = RunProgress(total_steps(config, len(prepared.folds)), config.trainer.progress)
+        progress.say(f"[bold]{config.experiment}[/bold] in {shlex.quote(str(folder))}")
+        with progress.shown():
+            run_all(config, prepared, folder, list(argv), progress)
+        evaluation = evaluate_run(folder)
+    console = Console()
+    print_evaluation(evaluation, console)
+    console.print(f"time: {time.monotonic() - started:.0f} s", highlight=False)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,12 @@
+"""From files to batches: one LightningDataModule a flux/ecosystem pair."""
+
+from .base import FluxDataModule
+from .cropland_co2 import CroplandCO2
+from .cropland_gpp import CroplandGPP
+from .terrestrial_co2 import TerrestrialCO2
+from .terrestrial_gpp import TerrestrialGPP
+from .wetland_ch4 import WetlandCH4
+
+PAIRS: dict[str, type[FluxDataModule]] = {
+    module.pair.name: module for module in (WetlandCH4, CroplandGPP, CroplandCO2, TerrestrialGPP, TerrestrialCO2)
+}

@@ -1,0 +1,195 @@
+"""The LightningDataModule of every flux/ecosystem pair: a cube in, batches of windows out."""
+
+from typing import ClassVar
+
+import lightning
+import numpy as np
+import torch
+import xarray as xr
+from lightning.pytorch.trainer.states import RunningStage
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from ..config.schema import DataConfig
+from ..contracts import Batch, Layout, TrainingView, VisibleSet, WindowLayout
+from ..sun import extraterrestrial_radiation
+from .resident import ResidentArrays
+from .roles import SLOW_COVERAGE, SLOW_SPANS, Pair, Roles, scored_days
+from .scaling import Scaler
+from .splits import Split
+from .windows import FixedTiling, Indices, RandomTiling
+
+
+class FluxDataModule(lightning.LightningDataModule):
+    """Scale a cube, keep it on the device, and draw windows from it.
+
+    Parameters
+    ----------
+    cube : see DESIGN, "The cube"; sites of every part of the split together.
+    cluster : (site,) code of each site's cluster.
+    roles : the variables used.
+    split : who trains, validates and is tested.
+    config : window, quality rule and training switches.
+    batch_size : windows a step, over all ranks.
+    seed : seed of the training windows.
+    scaler : scale factors to use; fitted on the training sites when None.
+    """
+
+    pair: ClassVar[Pair]
+
+    def __init__(
+        self,
+        cube: xr.Dataset,
+        cluster: NDArray[np.int64],
+        roles: Roles,
+        split: Split,
+        config: DataConfig,
+        batch_size: int,
+        seed: int,
+        scaler: Scaler | None = None,
+    ) -> None:
+        super().__init__()
+        self.cube = with_sun(cube)
+        self.cluster = cluster
+        self.roles = roles
+        self.split = split
+        self.batch_size = batch_size
+        self.seed = seed
+        window = config.window
+        self.window = WindowLayout(
+            window.warmup_days, window.scored_days, window.block_days, window.history_blocks
+        )
+        self.measured, self.convention = scored_days(self.cube, roles.target, config.quality)
+        site_id = self.cube["site_id"].to_numpy()
+        self.train_sites = split.members("train", site_id)
+        trainable = self.convention if config.train_on_filled else self.measured
+        self.trainable = trainable & self.train_sites[:, None]
+        self.validation_days = self.measured & split.members("validation", site_id)[:, None]
+        self.predictable = days_with_drivers(self.cube, self.pair.required)
+        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_sites, self.trainable)
+        self.layout: Layout = roles.layout(self.scaler.class_sizes, self.window)
+        self.arrays = self._resident()
+
+    def _resident(self) -> ResidentArrays:
+        fast = np.stack([self._scaled(name) for name in self.roles.fast], axis=-1)
+        static = [self._scaled(name) for name in self.roles.static]
+        classes = [self.scaler.encode(name, self.cube[name].to_numpy()) for name in self.roles.classes]
+        sites = len(self.train_sites)
+        counts = self.trainable | self.validation_days
+        return ResidentArrays.build(
+            self.layout,
+            torch.from_numpy(fast),
+            trailing_means(torch.from_numpy(fast)),
+            torch.from_numpy(self._scaled_target()),
+            torch.from_numpy(counts),
+            torch.from_numpy(np.stack(static, axis=-1)) if static else torch.zeros(sites, 0),
+            torch.from_numpy(np.stack(classes, axis=-1)) if classes else torch.zeros(sites, 0, dtype=torch.int64),
+        )
+
+    def _scaled(self, name: str) -> NDArray[np.float32]:
+        values = self.cube[name]
+        ordered = values.transpose("site", "time") if values.ndim == 2 else values
+        return self.scaler.scale(name, ordered.to_numpy())
+
+    def _scaled_target(self) -> NDArray[np.float32]:
+        scale = self.scaler.target
+        values = self.cube[self.roles.target].transpose("site", "time").to_numpy()
+        return ((values - scale.mean) / scale.std).astype(np.float32)
+
+    def view(self) -> TrainingView:
+        """Return what banks and models without gradients may learn from: no flux outside training sites and days."""
+        pad, days = self.arrays.pad, len(self.cube["time"])
+        sites, n_fast = len(self.train_sites), len(self.roles.fast)
+        fast = self.arrays.fast.cpu().view(sites, self.arrays.days, -1)[:, pad : pad + days].numpy()
+        return TrainingView(
+            layout=self.layout,
+            site_id=self.cube["site_id"].to_numpy(),
+            lat=self.cube["lat"].to_numpy().astype(np.float64),
+            lon=self.cube["lon"].to_numpy().astype(np.float64),
+            dates=self.cube["time"].to_numpy(),
+            driver_days=np.ones(days, bool),
+            fast=fast[..., :n_fast],
+            fast_mask=fast[..., n_fast:] > 0,
+            static=self.arrays.static.cpu().numpy(),
+            static_mask=self.arrays.static_mask.cpu().numpy() > 0,
+            classes=self.arrays.classes.cpu().numpy(),
+            target=np.where(self.trainable, self._scaled_target(), np.float32(0.0)),
+            visible=VisibleSet(self.trainable, self.cluster),
+            train_sites=self.train_sites,
+            scale=self.scaler.target,
+        )
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        """Yield random tilings of the training sites."""
+        return _loader(
+            RandomTiling(self.trainable, self.window, self.batch_size, self.seed, *self._rank_and_world())
+        )
+
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        """Yield each measured day of the validation sites once."""
+        return self._fixed(self.validation_days)
+
+    def predict_dataloader(self) -> DataLoader[Tensor]:
+        """Yield each day of the test sites on which a required driver is known, once."""
+        return self._fixed(self.predictable & self.split.members("test", self.cube["site_id"].to_numpy())[:, None])
+
+    def _fixed(self, counts: NDArray[np.bool_]) -> DataLoader[Tensor]:
+        return _loader(FixedTiling(counts, self.window, self.batch_size, *self._rank_and_world()))
+
+    def _rank_and_world(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Batch:
+        """Gather on the device; while predicting, no target travels."""
+        self.arrays = self.arrays.to(batch.device)
+        gathered = self.arrays.gather(batch)
+        if self.trainer is not None and self.trainer.state.stage == RunningStage.PREDICTING:
+            gathered["target"] = torch.zeros_like(gathered["target"])
+            gathered["target_mask"] = torch.zeros_like(gathered["target_mask"])
+        return gathered
+
+
+def _loader(sampler: Sampler[Tensor]) -> DataLoader[Tensor]:
+    return DataLoader(Indices(), sampler=sampler, batch_size=None)
+
+
+def with_sun(cube: xr.Dataset) -> xr.Dataset:
+    """Add the extraterrestrial radiation, which calendar and latitude give."""
+    day_of_year = cube["time"].dt.dayofyear.to_numpy()
+    sun = extraterrestrial_radiation(cube["lat"].to_numpy()[:, None], day_of_year[None])
+    return cube.assign(SW_POT=(("site", "time"), sun.astype(np.float32)))
+
+
+def days_with_drivers(cube: xr.Dataset, required: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Days (site, day) on which at least one required driver is known: the record of a site."""
+    known = [np.isfinite(cube[name].transpose("site", "time").to_numpy()) for name in required]
+    return np.logical_or.reduce(known)
+
+
+def trailing_means(fast: Tensor) -> Tensor:
+    """Mean of each driver over the days up to and including each day, for each slow span.
+
+    Parameters
+    ----------
+    fast : (site, day, feature), NaN where missing.
+
+    Returns
+    -------
+    (site, day, span * feature) ; NaN where fewer than half of the span's days are known.
+    """
+    known = torch.isfinite(fast)
+    total = torch.nan_to_num(fast).double().cumsum(1)
+    count = known.cumsum(1)
+    spans = []
+    for span in SLOW_SPANS:
+        n = _difference(count, span)
+        mean = _difference(total, span) / n.clamp(min=1)
+        spans.append(torch.where(n >= SLOW_COVERAGE * span, mean, torch.nan).float())
+    return torch.cat(spans, dim=-1)
+
+
+def _difference(cumulative: Tensor, span: int) -> Tensor:
+    """Turn a running total into the total over the last ``span`` days."""
+    before = torch.nn.functional.pad(cumulative, (0, 0, span, 0))[:, : cumulative.shape[1]]
+    return cumulative - before

@@ -1,0 +1,137 @@
+"""Arrays that stay on one device, and the gather that cuts windows from them.
+
+A loader yields only ``(site, first_day)``; everything else happens here, on the device that holds the arrays. Sites stand one
+after the other in one long table of days, each padded so that no window reaches a neighbour: a window is then one contiguous
+run of rows, and a batch is one ``index_select`` over a strided view.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..contracts import Batch, Layout
+
+
+@dataclass(frozen=True)
+class ResidentArrays:
+    """Scaled inputs and target of every site, padded in time.
+
+    Attributes
+    ----------
+    layout : places of the features, and the window.
+    fast : (site * padded day, 2 * feature) values, then masks.
+    slow : (site * padded day, 2 * slow feature) trailing means as of each day, then masks.
+    target : (site * padded day, 2) value and whether it counts.
+    static, static_mask : (site, static feature).
+    classes : (site, class).
+    days : padded days a site.
+    pad : padded days before the cube's first.
+    """
+
+    layout: Layout
+    fast: Tensor
+    slow: Tensor
+    target: Tensor
+    static: Tensor
+    static_mask: Tensor
+    classes: Tensor
+    days: int
+    pad: int
+
+    @classmethod
+    def build(
+        cls,
+        layout: Layout,
+        fast: Tensor,
+        slow: Tensor,
+        target: Tensor,
+        counts: Tensor,
+        static: Tensor,
+        classes: Tensor,
+    ) -> "ResidentArrays":
+        """Pad and pack.
+
+        Parameters
+        ----------
+        fast, slow : (site, day, feature) scaled, NaN where missing.
+        target : (site, day) scaled, anything where it does not count.
+        counts : (site, day) bool.
+        static : (site, static feature) scaled, NaN where missing.
+        classes : (site, class) int64.
+        """
+        window = layout.window
+        before = window.days + window.history * window.block_days
+        after = window.days
+        days = before + fast.shape[1] + after
+        known_target = torch.where(counts, target, torch.zeros_like(target))
+        return cls(
+            layout,
+            _packed(fast, before, after),
+            _packed(slow, before, after),
+            _pad(torch.stack([known_target, counts.to(target.dtype)], dim=-1), before, after),
+            torch.nan_to_num(static),
+            torch.isfinite(static).float(),
+            classes,
+            days,
+            before,
+        )
+
+    def to(self, device: torch.device) -> "ResidentArrays":
+        """Move every array to a device; the arrays themselves if they are there already."""
+        if self.fast.device == device:
+            return self
+        names = ("fast", "slow", "target", "static", "static_mask", "classes")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def gather(self, index: Tensor) -> Batch:
+        """Cut one window for each row of ``index`` (batch, 2): site and first day, which may lie before the cube's first.
+
+        Returns
+        -------
+        Batch : see ``contracts.Batch``; the target never counts in warm-up.
+        """
+        window = self.layout.window
+        site, day = index[:, 0], index[:, 1]
+        first_row = site * self.days + day + self.pad
+        fast = windows(self.fast, window.days).index_select(0, first_row).view(len(index), window.days, -1)
+        target = windows(self.target, window.days).index_select(0, first_row).view(len(index), window.days, 2)
+        block = torch.arange(window.blocks, device=index.device) - window.history + 1
+        slow_rows = (first_row - 1)[:, None] + (block * window.block_days)[None]
+        slow = self.slow.index_select(0, slow_rows.reshape(-1)).view(len(index), window.blocks, -1)
+        counts = target[..., 1] > 0
+        counts[:, : window.warmup] = False
+        n_fast, n_slow = len(self.layout.fast), len(self.layout.slow)
+        return Batch(
+            fast=fast[..., :n_fast],
+            fast_mask=fast[..., n_fast:],
+            slow=slow[..., :n_slow],
+            slow_mask=slow[..., n_slow:],
+            static=self.static[site],
+            static_mask=self.static_mask[site],
+            classes=self.classes[site],
+            target=target[..., 0],
+            target_mask=counts,
+            site=site,
+            day=day,
+        )
+
+
+def windows(table: Tensor, days: int) -> Tensor:
+    """View (row, feature) as overlapping windows (first row, days * feature) without a copy.
+
+    One window is then one contiguous run of memory, and a gather of windows runs at the speed of memory.
+    """
+    rows, features = table.shape
+    return table.as_strided((rows - days + 1, days * features), (features, 1))
+
+
+def _packed(values: Tensor, before: int, after: int) -> Tensor:
+    known = torch.isfinite(values)
+    return _pad(torch.cat([torch.nan_to_num(values), known.to(values.dtype)], dim=-1), before, after)
+
+
+def _pad(values: Tensor, before: int, after: int) -> Tensor:
+    """Pad days with zeros and put the sites one after the other: (site * padded day, feature)."""
+    padded = torch.nn.functional.pad(values, (0, 0, before, after))
+    return padded.reshape(-1, values.shape[-1]).contiguous()

@@ -1,0 +1,118 @@
+"""Scale factors and class codes, fitted on training sites and days only, kept as readable YAML."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import yaml
+from numpy.typing import NDArray
+
+from ..contracts import TargetScale
+from ..errors import UserError
+from ..variables import lookup
+from .roles import Roles
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """The roles of a run with mean and standard deviation of every input and of the target, and the codes of every class.
+
+    A class that training has not seen, or that is missing, has code 0.
+    """
+
+    roles: Roles
+    inputs: dict[str, tuple[float, float]]
+    target: TargetScale
+    classes: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def fit(
+        cls, cube: xr.Dataset, roles: Roles, train: NDArray[np.bool_], trainable: NDArray[np.bool_]
+    ) -> "Scaler":
+        """Fit on training sites.
+
+        Parameters
+        ----------
+        train : (site,) training sites.
+        trainable : (site, day) training days of the target.
+
+        Raises
+        ------
+        UserError
+            If no training day of the target, or no value of a driver, is there.
+        """
+        inputs = {}
+        for name in roles.fast + roles.static:
+            inputs[name] = _moments(name, cube[name].to_numpy()[train])
+        if not trainable.any():
+            raise UserError(f"no day of {roles.target} can be trained on: check data.quality and the quality columns")
+        mean, std = _moments(roles.target, cube[roles.target].transpose("site", "time").to_numpy()[trainable])
+        classes = {
+            name: tuple(sorted({str(label) for label in cube[name].to_numpy()[train]} - {"unknown"}))
+            for name in roles.classes
+        }
+        return cls(roles, inputs, TargetScale(lookup(roles.target).unit, mean, std), classes)
+
+    @property
+    def class_sizes(self) -> tuple[int, ...]:
+        """Number of codes of each class, "unknown" counted."""
+        return tuple(len(labels) + 1 for labels in self.classes.values())
+
+    def scale(self, name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale an input; NaN stays NaN."""
+        mean, std = self.inputs[name]
+        return ((values - mean) / std).astype(np.float32)
+
+    def encode(self, name: str, labels: NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return the codes of class labels."""
+        codes = {label: i + 1 for i, label in enumerate(self.classes[name])}
+        return np.array([codes.get(str(label), 0) for label in labels], np.int64)
+
+    def with_target(self, target: TargetScale) -> "Scaler":
+        """Return a scaler with the same inputs and another target scale."""
+        return replace(self, target=target)
+
+    def save(self, path: Path) -> None:
+        """Write as YAML."""
+        content = {
+            "target": {"name": self.roles.target, **asdict(self.target)},
+            "fast": {name: self._entry(name) for name in self.roles.fast},
+            "static": {name: self._entry(name) for name in self.roles.static},
+            "classes": {name: list(labels) for name, labels in self.classes.items()},
+        }
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def _entry(self, name: str) -> dict[str, float | str]:
+        mean, std = self.inputs[name]
+        return {"unit": lookup(name).unit, "mean": mean, "std": std}
+
+    @classmethod
+    def load(cls, path: Path) -> "Scaler":
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        UserError
+            If the file is missing or not what ``save`` writes.
+        """
+        try:
+            raw = yaml.safe_load(path.read_text())
+            target = raw["target"]
+            return cls(
+                Roles(target["name"], tuple(raw["fast"]), tuple(raw["static"]), tuple(raw["classes"])),
+                {name: (entry["mean"], entry["std"]) for name, entry in (raw["fast"] | raw["static"]).items()},
+                TargetScale(target["unit"], target["mean"], target["std"]),
+                {name: tuple(labels) for name, labels in raw["classes"].items()},
+            )
+        except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+            raise UserError(f"{path}: not a readable scaler ({error}); is this a finished run?") from error
+
+
+def _moments(name: str, values: NDArray[np.float32]) -> tuple[float, float]:
+    """Mean and standard deviation of the finite values; a constant is given the deviation 1."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        raise UserError(f"{name} has no value at any training site; drop it with data.drop_inputs=[{name}]")
+    std = float(finite.std())
+    return float(finite.mean()), std if std > 1e-6 * max(1.0, abs(float(finite.mean()))) else 1.0

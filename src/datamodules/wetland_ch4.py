@@ -1,0 +1,17 @@
+"""Methane of wetlands."""
+
+from .base import FluxDataModule
+from .roles import Pair
+
+
+class WetlandCH4(FluxDataModule):
+    """Methane of wetlands."""
+
+    pair = Pair(
+        name="wetland_ch4",
+        target="FCH4",
+        required=("TA",),
+        optional=("SW", "VPD", "P", "PA", "TS", "WTD", "SW_POT"),
+        static=("abs_lat", "elevation", "mat", "map", "soil_ph", "soil_carbon", "clay"),
+        classes=("wetland", "koppen", "igbp"),
+    )

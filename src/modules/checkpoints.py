@@ -1,0 +1,42 @@
+"""Reading weights from a checkpoint without running anything that is in it."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+
+PREFIX = "network."
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Load a checkpoint with ``weights_only=True``.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, torn, or holds anything but tensors and plain values.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; train first, or resume the run with resume=RUN")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: the checkpoint is damaged ({_first_line(error)}); delete it and resume the run") from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise UserError(f"{path}: no state_dict inside; this is no checkpoint of raciflux")
+    return content
+
+
+def network_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of the network in a checkpoint, by their names inside the network."""
+    state: dict[str, Tensor] = load_checkpoint(path)["state_dict"]
+    return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

@@ -1,0 +1,1 @@
+"""Encoders: the place, the slow regime, and the fast days under it."""

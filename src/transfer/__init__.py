@@ -1,0 +1,5 @@
+"""From simulation to observations: callbacks that carry weights over."""
+
+from .finetune import FineTune
+
+__all__ = ["FineTune"]

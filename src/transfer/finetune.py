@@ -1,0 +1,68 @@
+"""Pretrain, then fine-tune: the weights of a network trained on simulation start the training on towers."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..modules.checkpoints import network_weights
+
+
+class FineTune(Callback):
+    """Load pretrained weights into the network before training starts, and keep the named parts as they came.
+
+    Only the network travels: the target's scale factors stay those of the observations, and the retrieval bank, which is data
+    and not weights, is the observations' own.
+
+    Parameters
+    ----------
+    checkpoint : checkpoint of the pretraining stage.
+    freeze : parts of the network (``slow_encoder``, ``fast_encoder``, ``retrieval``, ``head``) that are not trained.
+    record : JSON file that will say, tensor by tensor, what was loaded, frozen or left as initialised.
+
+    Raises
+    ------
+    UserError
+        If no tensor matches, if the checkpoint holds tensors the network has no place for, or if a part does not exist.
+    """
+
+    def __init__(self, checkpoint: Path, freeze: Sequence[str], record: Path) -> None:
+        self.checkpoint = checkpoint
+        self.freeze = tuple(freeze)
+        self.record = record
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Load and freeze before the optimiser is made; a resumed run has its own weights and is only frozen."""
+        network = pl_module.network
+        assert isinstance(network, nn.Module)
+        own = network.state_dict()
+        pretrained = network_weights(self.checkpoint)
+        matching = {name: value for name, value in pretrained.items() if _fits(own, name, value)}
+        unexpected = sorted(set(pretrained) - set(matching))
+        if not matching or unexpected:
+            what = f"{len(unexpected)} tensors do not fit, first {unexpected[0]}" if unexpected else "no tensor fits"
+            raise UserError(f"{self.checkpoint}: {what}; pretrain and fine-tune need the same model and inputs")
+        if trainer.ckpt_path is None:
+            network.load_state_dict(matching, strict=False)
+        frozen = self._freeze(network)
+        fate = {
+            name: "frozen" if name in frozen else "loaded" if name in matching else "initialised" for name in own
+        }
+        if trainer.is_global_zero:
+            self.record.write_text(json.dumps({"checkpoint": self.checkpoint.name, "tensors": fate}, indent=1) + "\n")
+
+    def _freeze(self, network: nn.Module) -> set[str]:
+        parts = dict(network.named_children())
+        for part in self.freeze:
+            if part not in parts:
+                raise UserError(f"transfer.freeze: {part!r} is no part of this model; its parts: {', '.join(parts)}")
+            parts[part].requires_grad_(False)
+        return {name for name, _ in network.named_parameters() if name.split(".")[0] in self.freeze}
+
+
+def _fits(own: dict[str, Tensor], name: str, value: Tensor) -> bool:
+    return name in own and own[name].shape == value.shape

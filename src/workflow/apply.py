@@ -1,0 +1,94 @@
+"""Predicting with a finished run: any cube that has its drivers, targets not needed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..config.compose import from_yaml
+from ..config.schema import Config
+from ..datamodules import PAIRS, FluxDataModule
+from ..datamodules.scaling import Scaler
+from ..datamodules.splits import Split
+from ..errors import UserError
+from ..geography import tower_clusters
+from ..modules import NETWORKS
+from ..modules.baselines.site_mean import SiteMean
+from ..modules.checkpoints import load_checkpoint
+from ..retrieval.bank import Bank
+from ..variables import TARGETS
+from .predictions import predict_days
+from .stages import StageFolder, build_module
+
+
+def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
+    """Predict every site and day of a cube as an unseen site.
+
+    A cross-validated run predicts with the mean of its folds' models and says their spread.
+
+    Parameters
+    ----------
+    run : a finished run folder.
+    cube : drivers, statics and classes of any places.
+
+    Returns
+    -------
+    Dataset (site, time) with ``prediction`` in the target's canonical unit and, for several folds, ``prediction_spread``.
+
+    Raises
+    ------
+    UserError
+        If the run is not finished, or the cube lacks an input of the run.
+    """
+    config = from_yaml(run / "config.yaml")
+    folds = sorted(run.glob("fold*")) or [run]
+    members = np.stack([_predict_one(config, fold, cube) for fold in folds])
+    target = TARGETS[PAIRS[config.data.pair].pair.target]
+    dims = ("site", "time")
+    attributes = {"units": target.unit, "long_name": target.long_name}
+    variables = {"prediction": (dims, members.mean(0), attributes)}
+    if len(folds) > 1:
+        spread = {"units": target.unit, "long_name": f"standard deviation over {len(folds)} models of {target.long_name}"}
+        variables["prediction_spread"] = (dims, members.std(0), spread)
+    coordinates = {name: cube[name] for name in ("site_id", "lat", "lon", "time")}
+    described = {
+        "target": PAIRS[config.data.pair].pair.target,
+        "units": target.unit,
+        "model": config.model.name,
+        "experiment": config.experiment,
+        "pair": config.data.pair,
+        "title": f"{target.long_name} by {config.model.name}, run {run.name}",
+        "source": str(cube.attrs.get("title", "")),
+    }
+    return xr.Dataset(variables, coordinates, described)
+
+
+def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> NDArray[np.float32]:
+    scaler = Scaler.load(folder / "scaler.yaml")
+    data = _unseen(config, scaler, cube)
+    if config.model.name not in NETWORKS:
+        view = data.view()
+        flux = SiteMean.load(folder / "site_mean.npz").predict(view, same_world=False) * view.scale.std + view.scale.mean
+        return np.where(data.predictable, flux, np.nan).astype(np.float32)
+    bank = Bank.load(folder / "bank.npz") if (folder / "bank.npz").exists() else None
+    module = build_module(config, config.transfer.finetune, data, bank, same_cube=False)
+    best = StageFolder(folder, "towers").checkpoints / "best.ckpt"
+    module.load_state_dict(load_checkpoint(best)["state_dict"])
+    return predict_days(config, module, data)
+
+
+def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset) -> FluxDataModule:
+    """Put a cube behind the run's roles and scales, with every site to be predicted and no flux known."""
+    roles = scaler.roles
+    missing = [name for name in roles.fast + roles.static + roles.classes if name != "SW_POT" and name not in cube]
+    if missing:
+        raise UserError(f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them")
+    sites, days = cube.sizes["site"], cube.sizes["time"]
+    no_flux = cube.assign({roles.target: (("site", "time"), np.full((sites, days), np.nan, np.float32))})
+    split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))
+    cluster = tower_clusters(cube["lat"].to_numpy(), cube["lon"].to_numpy(), config.data.split.cluster_km)
+    data = replace(config.data, quality="published")
+    stage = config.transfer.finetune
+    return PAIRS[config.data.pair](no_flux, cluster, roles, split, data, stage.batch_size, config.seed, scaler)

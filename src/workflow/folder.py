@@ -1,0 +1,95 @@
+"""Making a run folder: named, locked against a second process, and complete or visibly unfinished."""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..config.compose import to_yaml
+from ..config.schema import Config
+from ..errors import UserError
+
+PACKAGES = ("raciflux", "torch", "lightning", "torchmetrics", "numpy", "polars", "xarray", "zarr", "faiss-cpu", "faiss-gpu")
+
+
+def new_folder(config: Config) -> Path:
+    """Make ``<output>/<experiment>/<time>-<model>-s<seed>-<random>``; unique also when many start in one second.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be made.
+    """
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{config.model.name}-s{config.seed}-{secrets.token_hex(3)}"
+    folder = Path(config.output) / config.experiment / name
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot make the run folder ({error.strerror}); set output=FOLDER") from error
+    return folder
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run folder for this process; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    UserError
+        If another process is writing the run.
+    """
+    with (folder / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"{folder}: another process is writing this run; wait for it or start a new run") from error
+        yield
+
+
+def write_identity(config: Config, folder: Path, argv: Sequence[str]) -> None:
+    """Write what makes the run repeatable: configuration, command, commit and versions; nothing of the environment."""
+    write_text(folder / "config.yaml", to_yaml(config))
+    command = folder / "command.txt"
+    if not command.exists():
+        write_text(command, shlex.join(["python", "scripts/train.py", *argv]) + "\n")
+    versions = {name: version for name in PACKAGES if (version := _version(name))}
+    write_text(folder / "versions.json", json.dumps({"commit": _commit(), "packages": versions}, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as stream:
+            stream.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the code, with ``+changes`` where the tree differs from it; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        changed = subprocess.run(["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")

@@ -1,0 +1,137 @@
+"""From a configuration to cubes, clusters and data modules: everything that can go wrong with data goes wrong here."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..config.schema import Config
+from ..datamodules import PAIRS, FluxDataModule
+from ..datamodules.roles import Roles, choose, scored_days
+from ..datamodules.scaling import Scaler
+from ..datamodules.sources import read
+from ..datamodules.splits import Split, away_from, fold_count, grid_blocks, simulation_split, tower_split
+from ..errors import UserError
+from ..geography import tower_clusters
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The cubes of a run and how they are divided.
+
+    Attributes
+    ----------
+    towers : cube of the observations.
+    cluster : (site,) cluster of each tower, computed on all sites before any split.
+    simulation : cube of the pretraining simulation; None for ``transfer=scratch``.
+    roles : variables that both cubes have.
+    folds : folds to run, each a test of its own.
+    """
+
+    towers: xr.Dataset
+    cluster: NDArray[np.int64]
+    simulation: xr.Dataset | None
+    roles: Roles
+    folds: tuple[int, ...]
+
+
+def prepare(config: Config) -> Prepared:
+    """Read the sources and settle roles, clusters and folds.
+
+    Raises
+    ------
+    UserError
+        For anything wrong with the data or the split, before training starts.
+    """
+    data = config.data
+    pair = PAIRS[data.pair].pair
+    root = Path(data.root)
+    towers = read(data.pair, data.source, root, data.sites)
+    if pair.target not in towers:
+        raise UserError(f"data.pair={data.pair} predicts {pair.target}, which this source does not declare; map a column to it")
+    simulation = None
+    if config.transfer.name != "scratch":
+        simulation = read(data.pair, data.simulation, root)
+        if pair.target not in simulation:
+            raise UserError(f"data.simulation declares no {pair.target}, the target of {data.pair}; map a column to it")
+    cubes = [towers] if simulation is None else [towers, simulation]
+    cluster = tower_clusters(towers["lat"].to_numpy(), towers["lon"].to_numpy(), data.split.cluster_km)
+    count = fold_count(data.split, cluster)
+    folds = tuple(range(count)) if data.split.fold is None else (data.split.fold,)
+    prepared = Prepared(towers, cluster, simulation, choose(pair, cubes, data.drop_inputs), folds)
+    _refuse_empty_tests(config, prepared)
+    return prepared
+
+
+def _refuse_empty_tests(config: Config, prepared: Prepared) -> None:
+    """Each fold needs a day to train on and a day to validate on; all folds together a site to score."""
+    data = config.data
+    measured, _ = scored_days(prepared.towers, prepared.roles.target, data.quality)
+    site_id = prepared.towers["site_id"].to_numpy()
+    scored = 0
+    for fold in prepared.folds:
+        split = tower_split(data.split, fold, site_id, prepared.cluster)
+        for part in ("train", "validation"):
+            if not measured[split.members(part, site_id)].any():
+                raise UserError(f"data.split: fold {fold} has no scored day in {part}; check quality columns and data.sites")
+        days = measured[split.members("test", site_id)].sum(1)
+        scored += int((days >= data.split.min_scored_days).sum())
+    if not scored:
+        raise UserError(
+            f"data.split: no test site has {data.split.min_scored_days} scored days; lower data.split.min_scored_days"
+        )
+
+
+def fold_split(config: Config, prepared: Prepared, fold: int) -> Split:
+    """Return who trains, validates and is tested in a fold."""
+    return tower_split(config.data.split, fold, prepared.towers["site_id"].to_numpy(), prepared.cluster)
+
+
+def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Scaler | None) -> FluxDataModule:
+    """Return the data module of the observations.
+
+    Inputs keep the scale of the simulation after pretraining, so that the weights keep their meaning; the target is scaled by
+    its own moments over training towers.
+    """
+    stage = config.transfer.finetune
+    build = PAIRS[config.data.pair]
+    fitted = build(
+        prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed
+    )
+    if pretrained is None:
+        return fitted
+    scaler = pretrained.with_target(fitted.scaler.target)
+    return build(
+        prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed, scaler
+    )
+
+
+def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDataModule:
+    """Return the data module of the simulation, without the cells near the tested towers (DESIGN: rule 6).
+
+    Raises
+    ------
+    UserError
+        If no cell is left to train on.
+    """
+    cube = prepared.simulation
+    assert cube is not None
+    data = replace(config.data, quality="published")
+    lat, lon = cube["lat"].to_numpy().astype(np.float64), cube["lon"].to_numpy().astype(np.float64)
+    site_id = cube["site_id"].to_numpy()
+    tested = split.members("test", prepared.towers["site_id"].to_numpy())
+    tested |= np.isin(prepared.cluster, prepared.cluster[tested])
+    usable = away_from(
+        lat,
+        lon,
+        prepared.towers["lat"].to_numpy()[tested],
+        prepared.towers["lon"].to_numpy()[tested],
+        data.split.cluster_km,
+    )
+    cells = simulation_split(data.split.validation_share, data.split.seed, site_id, lat, lon, usable)
+    stage = config.transfer.pretrain
+    return PAIRS[data.pair](
+        cube, grid_blocks(lat, lon), prepared.roles, cells, data, stage.batch_size, config.seed
+    )

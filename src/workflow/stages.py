@@ -1,0 +1,153 @@
+"""One stage of training: a network, its data, a Lightning trainer, and the best weights at the end."""
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger
+
+from ..config.schema import Config, RaciConfig, StageConfig
+from ..datamodules import FluxDataModule
+from ..modules import NETWORKS
+from ..modules.checkpoints import load_checkpoint
+from ..modules.flux_module import FluxModule
+from ..modules.raci import Raci
+from ..retrieval.bank import Bank
+from .folder import write_text
+from .progress import MONITOR, RunProgress
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """Where a stage keeps its checkpoints and logs inside a run folder."""
+
+    run: Path
+    name: str
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.run / "checkpoints" / self.name
+
+    @property
+    def finished(self) -> Path:
+        """File that exists once the stage is done."""
+        return self.checkpoints / "finished.json"
+
+    @property
+    def last(self) -> Path | None:
+        """Checkpoint to go on from, if there is one."""
+        path = self.checkpoints / "last.ckpt"
+        return path if path.exists() else None
+
+
+def build_module(
+    config: Config, stage: StageConfig, data: FluxDataModule, bank: Bank | None, same_cube: bool = True
+) -> FluxModule:
+    """Return the module of a stage, its weights drawn from the seed and its retrieval attached to the bank.
+
+    Parameters
+    ----------
+    same_cube : whether the bank was built from the very cube of ``data``, so that their cluster codes agree.
+    """
+    torch.manual_seed(config.seed)
+    network = NETWORKS[config.model.name](config.model, data.layout)
+    if isinstance(network, Raci) and network.retrieval is not None and bank is not None:
+        table = bank.look_up(data.view(), config.model.retrieval, same_cube)
+        network.retrieval.attach(bank, table)
+    return FluxModule(network, data.layout, data.scaler.target, len(data.train_sites), stage)
+
+
+def build_bank(config: Config, data: FluxDataModule) -> Bank | None:
+    """Return the bank of the training sites for a model that looks up neighbours, else None."""
+    if isinstance(config.model, RaciConfig) and config.model.retrieval.enabled:
+        return Bank.build(data.view(), config.data.split.cluster_km)
+    return None
+
+
+def fit(
+    config: Config,
+    stage: StageConfig,
+    folder: StageFolder,
+    data: FluxDataModule,
+    module: FluxModule,
+    callbacks: Sequence[Callback],
+    loggers: Sequence[Logger],
+    progress: RunProgress,
+) -> FluxModule:
+    """Train to the end of the stage, going on where an earlier session stopped, and load the best weights.
+
+    Raises
+    ------
+    UserError
+        If a checkpoint to go on from is damaged.
+    """
+    label = f"{config.model.name} {folder.name}"
+    if folder.finished.exists():
+        progress.skip(stage.steps)
+    else:
+        if folder.last is not None:
+            load_checkpoint(folder.last)  # a damaged one is said in one line, before Lightning meets it
+        trainer = _trainer(
+            config,
+            stage,
+            folder,
+            [*callbacks, progress.stage(label, stage.steps, data.scaler.target.unit)],
+            loggers,
+        )
+        lightning.seed_everything(config.seed, verbose=False)
+        trainer.fit(module, datamodule=data, ckpt_path=folder.last, weights_only=True)
+        write_text(folder.finished, json.dumps({"steps": trainer.global_step}) + "\n")
+    module.load_state_dict(load_checkpoint(folder.checkpoints / "best.ckpt")["state_dict"])
+    return module
+
+
+def _trainer(
+    config: Config, stage: StageConfig, folder: StageFolder, callbacks: Sequence[Callback], loggers: Sequence[Logger]
+) -> lightning.Trainer:
+    checkpoint = ModelCheckpoint(
+        folder.checkpoints, filename="best", monitor=MONITOR, save_last=True, enable_version_counter=False
+    )
+    early = EarlyStopping(MONITOR, patience=stage.patience, check_finite=True)
+    return lightning.Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        num_nodes=config.trainer.num_nodes,
+        strategy=config.trainer.strategy,
+        precision=config.trainer.precision,  # type: ignore[arg-type]  # the schema's choices are Lightning's
+        max_steps=stage.steps,
+        max_epochs=-1,
+        val_check_interval=stage.check_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        gradient_clip_val=1.0,
+        log_every_n_steps=10,
+        deterministic=True,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder.run,
+        logger=[CSVLogger(folder.run, name="logs", version=folder.name), *loggers],
+        callbacks=[checkpoint, early, *callbacks],
+    )
+
+
+def quiet() -> None:
+    """Silence what a user cannot act on: banners, and hints about loaders that have nothing to load."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        ".*does not have many workers.*",
+        ".*exists and is not empty.*",
+        ".*lr_scheduler.step.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ".*Experiment logs directory.*",
+        ".*number of training batches.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
