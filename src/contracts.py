@@ -1,9 +1,10 @@
 """What the rooms hand to each other: the batch, the training view and the visible set.
 
 Shapes are named throughout: ``site`` and ``day`` index the whole cube, ``batch`` a window drawn from it. A window of
-``warmup + scored`` days starts at ``day[b]``; the first ``warmup`` days are encoded and never scored. ``month`` counts blocks of
-``block_days`` days: ``history`` blocks before the window, then the window's own. Slow block ``m`` describes days that ended
-before or on the last day of block ``m``, so a day may use only blocks that closed before it (see ``WindowLayout.last_block``).
+``warmup + scored`` days starts at ``day[b]``; the first ``warmup`` days are encoded and never scored. ``month``
+counts blocks of ``block_days`` days: ``history`` blocks before the window, then the window's own. Slow block ``m``
+describes days that ended before or on the last day of block ``m``, so a day may use only blocks that closed before it
+(see ``WindowLayout.last_block``).
 """
 
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class TargetScale:
 class VisibleSet:
     """Which (site, day) fluxes a question may use.
 
-    The question asked here is *unseen site*: a query sees the fluxes marked in ``known`` except every day of its own cluster.
+    The question asked here is *unseen site*: a query sees the fluxes marked in ``known`` except every day of its own
+    cluster.
     """
 
     known: NDArray[np.bool_]  # (site, day): training sites and period, trainable days
@@ -93,10 +95,10 @@ class VisibleSet:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """All that a bank or a model without gradients may learn from: scaled arrays over the whole cube, and who may see what.
+    """All that a bank or a model without gradients may learn from: scaled arrays over the cube, and who may see what.
 
-    Drivers of every site are here (they are inputs); ``target`` is zeroed outside ``visible.known``, so nothing that is scored
-    can leak through this view.
+    Drivers of every site are here (they are inputs); ``target`` is zeroed outside ``visible.known``, so nothing that
+    is scored can leak through this view.
     """
 
     layout: Layout

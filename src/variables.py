@@ -1,7 +1,7 @@
 """The names, units and meanings of every variable a cube may hold.
 
-One table that readers, the embedded world, scalers and figures share. Units are the canonical ones of the house: a reader
-converts to them, nothing downstream converts again.
+One table that readers, the embedded world, scalers and figures share. Units are the canonical ones of the house: a
+reader converts to them, nothing downstream converts again.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,9 @@ DRIVERS: dict[str, Variable] = {
     "TA": Variable("degC", "air temperature, daily mean", (-80.0, 60.0), "air_temperature"),
     "TA_MIN": Variable("degC", "air temperature, daily minimum", (-90.0, 55.0), "air_temperature"),
     "TA_MAX": Variable("degC", "air temperature, daily maximum", (-80.0, 70.0), "air_temperature"),
-    "SW": Variable("W m-2", "incoming shortwave radiation", (-10.0, 500.0), "surface_downwelling_shortwave_flux_in_air"),
+    "SW": Variable(
+        "W m-2", "incoming shortwave radiation", (-10.0, 500.0), "surface_downwelling_shortwave_flux_in_air"
+    ),
     "VPD": Variable("hPa", "vapour pressure deficit", (-0.5, 110.0), "water_vapor_saturation_deficit_in_air"),
     "VPD_MAX": Variable("hPa", "vapour pressure deficit, daily maximum", (-0.5, 150.0)),
     "P": Variable("mm d-1", "precipitation", (0.0, 1000.0), "lwe_precipitation_rate"),

@@ -57,9 +57,7 @@ class FluxDataModule(lightning.LightningDataModule):
         self.batch_size = batch_size
         self.seed = seed
         window = config.window
-        self.window = WindowLayout(
-            window.warmup_days, window.scored_days, window.block_days, window.history_blocks
-        )
+        self.window = WindowLayout(window.warmup_days, window.scored_days, window.block_days, window.history_blocks)
         self.measured, self.convention = scored_days(self.cube, roles.target, config.quality)
         site_id = self.cube["site_id"].to_numpy()
         self.train_sites = split.members("train", site_id)
@@ -122,9 +120,7 @@ class FluxDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Yield random tilings of the training sites."""
-        return _loader(
-            RandomTiling(self.trainable, self.window, self.batch_size, self.seed, *self._rank_and_world())
-        )
+        return _loader(RandomTiling(self.trainable, self.window, self.batch_size, self.seed, *self._rank_and_world()))
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Yield each measured day of the validation sites once."""
@@ -164,7 +160,7 @@ def with_sun(cube: xr.Dataset) -> xr.Dataset:
 def days_with_drivers(cube: xr.Dataset, required: tuple[str, ...]) -> NDArray[np.bool_]:
     """Days (site, day) on which at least one required driver is known: the record of a site."""
     known = [np.isfinite(cube[name].transpose("site", "time").to_numpy()) for name in required]
-    return np.logical_or.reduce(known)
+    return np.asarray(np.logical_or.reduce(known))
 
 
 def trailing_means(fast: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Arrays that stay on one device, and the gather that cuts windows from them.
 
-A loader yields only ``(site, first_day)``; everything else happens here, on the device that holds the arrays. Sites stand one
-after the other in one long table of days, each padded so that no window reaches a neighbour: a window is then one contiguous
-run of rows, and a batch is one ``index_select`` over a strided view.
+A loader yields only ``(site, first_day)``; everything else happens here, on the device that holds the arrays. Sites
+stand one after the other in one long table of days, each padded so that no window reaches a neighbour: a window is
+then one contiguous run of rows, and a batch is one ``index_select`` over a strided view.
 """
 
 from dataclasses import dataclass, replace
@@ -85,7 +85,7 @@ class ResidentArrays:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def gather(self, index: Tensor) -> Batch:
-        """Cut one window for each row of ``index`` (batch, 2): site and first day, which may lie before the cube's first.
+        """Cut one window for each row of ``index`` (batch, 2): site and first day (negative before the cube's first).
 
         Returns
         -------

@@ -78,12 +78,12 @@ def choose(pair: Pair, cubes: Sequence[xr.Dataset], drop: Sequence[str] = ()) ->
     for name in drop:
         if name not in inputs:
             raise UserError(f"data.drop_inputs: {name!r} is no input of {pair.name}; its inputs: {', '.join(inputs)}")
-    kept = [
-        name for name in inputs if name not in drop and all(_offered(cube, name) for cube in cubes)
-    ]
+    kept = [name for name in inputs if name not in drop and all(_offered(cube, name) for cube in cubes)]
     for name in pair.required:
         if name not in kept:
-            raise UserError(f"{pair.name} needs the driver {name}, but it is missing or dropped; map a column to {name}")
+            raise UserError(
+                f"{pair.name} needs the driver {name}, but it is missing or dropped; map a column to {name}"
+            )
     return Roles(
         target=pair.target,
         fast=tuple(name for name in pair.required + pair.optional if name in kept),
@@ -102,7 +102,8 @@ def scored_days(cube: xr.Dataset, target: str, quality: str) -> tuple[NDArray[np
 
     Parameters
     ----------
-    quality : ``measured`` needs the companions ``<target>_qc`` and ``<target>_measured``; ``published`` counts every value
+    quality : ``measured`` needs the companions ``<target>_qc`` and ``<target>_measured``; ``published`` counts every
+    value
         under both scores (data without a quality column).
 
     Raises

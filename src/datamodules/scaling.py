@@ -16,7 +16,7 @@ from .roles import Roles
 
 @dataclass(frozen=True)
 class Scaler:
-    """The roles of a run with mean and standard deviation of every input and of the target, and the codes of every class.
+    """The roles of a run, mean and standard deviation of every input and of the target, and codes of every class.
 
     A class that training has not seen, or that is missing, has code 0.
     """
@@ -27,9 +27,7 @@ class Scaler:
     classes: dict[str, tuple[str, ...]]
 
     @classmethod
-    def fit(
-        cls, cube: xr.Dataset, roles: Roles, train: NDArray[np.bool_], trainable: NDArray[np.bool_]
-    ) -> "Scaler":
+    def fit(cls, cube: xr.Dataset, roles: Roles, train: NDArray[np.bool_], trainable: NDArray[np.bool_]) -> "Scaler":
         """Fit on training sites.
 
         Parameters

@@ -46,16 +46,19 @@ def fold_count(config: SplitConfig, cluster: NDArray[np.int64]) -> int:
     Raises
     ------
     UserError
-        If there are more folds than clusters, or fewer than three clusters (training, validation and test need one each).
+        If there are more folds than clusters, or fewer than three clusters (training, validation and test need one
+        each).
     """
     clusters = len(np.unique(cluster))
     if clusters < 3:
-        raise UserError(f"data.split: {clusters} cluster(s) of sites cannot give training, validation and test; add sites")
+        raise UserError(
+            f"data.split: {clusters} cluster(s) of sites cannot give training, validation and test; add sites"
+        )
     if config.kind == "leave_site_out":
         return clusters
     if config.folds > clusters:
         raise UserError(
-            f"data.split.folds={config.folds}, but the sites form only {clusters} clusters of {config.cluster_km:g} km; "
+            f"data.split.folds={config.folds}, but the sites form {clusters} clusters of {config.cluster_km:g} km; "
             f"set data.split.folds to {clusters} or fewer"
         )
     return config.folds
@@ -64,8 +67,8 @@ def fold_count(config: SplitConfig, cluster: NDArray[np.int64]) -> int:
 def tower_split(config: SplitConfig, fold: int, site_id: NDArray[np.str_], cluster: NDArray[np.int64]) -> Split:
     """Divide towers for one fold; clusters are never cut.
 
-    Clusters are dealt in seeded order to the fold that has the fewest sites. Validation clusters are drawn from what is left,
-    again in seeded order, so that each fold has its own.
+    Clusters are dealt in seeded order to the fold that has the fewest sites. Validation clusters are drawn from what
+    is left, again in seeded order, so that each fold has its own.
 
     Raises
     ------

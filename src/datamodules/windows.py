@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,7 +22,9 @@ class Indices(torch.utils.data.Dataset[Tensor]):
 class FixedTiling(Sampler[Tensor]):
     """Windows whose scored parts tile each site's days once, in order; split over ranks without padding or repeats."""
 
-    def __init__(self, counts: NDArray, window: WindowLayout, batch_size: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, counts: NDArray[np.bool_], window: WindowLayout, batch_size: int, rank: int = 0, world: int = 1
+    ) -> None:
         self.index = tiling(torch.as_tensor(counts), window, torch.zeros(len(counts), dtype=torch.int64))[rank::world]
         self.batch_size = batch_size
 
@@ -29,7 +32,7 @@ class FixedTiling(Sampler[Tensor]):
         return -(-len(self.index) // self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.index.split(self.batch_size))
+        return iter(torch.split(self.index, self.batch_size))
 
 
 class RandomTiling(Sampler[Tensor]):
@@ -39,7 +42,7 @@ class RandomTiling(Sampler[Tensor]):
     """
 
     def __init__(
-        self, counts: NDArray, window: WindowLayout, batch_size: int, seed: int, rank: int = 0, world: int = 1
+        self, counts: NDArray[np.bool_], window: WindowLayout, batch_size: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
         self.counts = torch.as_tensor(counts)
         self.window = window
@@ -56,7 +59,7 @@ class RandomTiling(Sampler[Tensor]):
         return -(-len(self._draw()) // self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
-        for batch in self._draw().split(self.batch_size):
+        for batch in torch.split(self._draw(), self.batch_size):
             share = batch[self.rank :: self.world]
             # A last batch smaller than the number of ranks: the ranks without a share repeat its first window.
             yield share if len(share) else batch[:1]

@@ -26,7 +26,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: the checkpoint is damaged ({_first_line(error)}); delete it and resume the run") from error
+        raise UserError(
+            f"{path}: the checkpoint is damaged ({_first_line(error)}); delete it and resume the run"
+        ) from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise UserError(f"{path}: no state_dict inside; this is no checkpoint of raciflux")
     return content

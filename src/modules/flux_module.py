@@ -2,6 +2,7 @@
 
 import lightning
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from ..config.schema import StageConfig
@@ -25,9 +26,7 @@ class FluxModule(lightning.LightningModule):
     target_mean: Tensor
     target_std: Tensor
 
-    def __init__(
-        self, network: nn.Module, layout: Layout, scale: TargetScale, sites: int, stage: StageConfig
-    ) -> None:
+    def __init__(self, network: nn.Module, layout: Layout, scale: TargetScale, sites: int, stage: StageConfig) -> None:
         super().__init__()
         self.network = network
         self.window = layout.window
@@ -61,12 +60,10 @@ class FluxModule(lightning.LightningModule):
         flux = self.in_units(self.network(batch))[:, self.window.warmup :]
         return batch["site"], batch["day"] + self.window.warmup, flux
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW under one cycle of the learning rate (Smith and Topin 2019, arXiv 1708.07120)."""
         trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(
-            trainable, lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay
-        )
+        optimizer = torch.optim.AdamW(trainable, lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=self.stage.learning_rate, total_steps=self.stage.steps, pct_start=0.15
         )

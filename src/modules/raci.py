@@ -1,7 +1,8 @@
 """RACI: role-aware conditional inference (arXiv 2603.03531).
 
-Slow conditions set the regime, fast drivers act under it, and each of the two roles is shown places like the one asked about.
-The paper's abstract gives the idea and no code; how each part is built here is our own choice, see ``docs/architecture.md``.
+Slow conditions set the regime, fast drivers act under it, and each of the two roles is shown places like the one
+asked about. The paper's abstract gives the idea and no code; how each part is built here is our own choice, see
+``docs/architecture.md``.
 """
 
 import torch
@@ -18,7 +19,8 @@ from .heads import FluxHead
 class Raci(nn.Module):
     """Regime vector, retrieved context, and a daily response conditioned on both.
 
-    Submodules, by the names that transfer freezes and loads: ``slow_encoder``, ``retrieval``, ``fast_encoder``, ``head``.
+    Submodules, by the names that transfer freezes and loads: ``slow_encoder``, ``retrieval``, ``fast_encoder``,
+    ``head``.
     """
 
     causal = True

@@ -15,8 +15,8 @@ from ..modules.checkpoints import network_weights
 class FineTune(Callback):
     """Load pretrained weights into the network before training starts, and keep the named parts as they came.
 
-    Only the network travels: the target's scale factors stay those of the observations, and the retrieval bank, which is data
-    and not weights, is the observations' own.
+    Only the network travels: the target's scale factors stay those of the observations, and the retrieval bank, which
+    is data and not weights, is the observations' own.
 
     Parameters
     ----------
@@ -49,9 +49,7 @@ class FineTune(Callback):
         if trainer.ckpt_path is None:
             network.load_state_dict(matching, strict=False)
         frozen = self._freeze(network)
-        fate = {
-            name: "frozen" if name in frozen else "loaded" if name in matching else "initialised" for name in own
-        }
+        fate = {name: "frozen" if name in frozen else "loaded" if name in matching else "initialised" for name in own}
         if trainer.is_global_zero:
             self.record.write_text(json.dumps({"checkpoint": self.checkpoint.name, "tensors": fate}, indent=1) + "\n")
 

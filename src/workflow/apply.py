@@ -1,5 +1,6 @@
 """Predicting with a finished run: any cube that has its drivers, targets not needed."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +8,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..config.compose import from_yaml
-from ..config.schema import Config
-from ..datamodules import PAIRS, FluxDataModule
+from ..config.compose import compose, from_yaml
+from ..config.schema import Config, CubeSource
+from ..datamodules import PAIRS
+from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
+from ..datamodules.sources import read
 from ..datamodules.splits import Split
 from ..errors import UserError
+from ..evaluation.run_folder import COORDINATE_ATTRS
 from ..geography import tower_clusters
 from ..modules import NETWORKS
 from ..modules.baselines.site_mean import SiteMean
@@ -21,6 +25,25 @@ from ..retrieval.bank import Bank
 from ..variables import TARGETS
 from .predictions import predict_days
 from .stages import StageFolder, build_module
+
+
+def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
+    """Read the cube that ``data=OPTION``, ``data=FILE.yaml`` or ``data=CUBE.zarr`` and ``data.key=value`` name.
+
+    Raises
+    ------
+    UserError
+        If no data are named, or they cannot be read.
+    """
+    pair = from_yaml(run / "config.yaml").data.pair
+    chosen = [text.removeprefix("data=") for text in overrides if text.startswith("data=")]
+    if len(chosen) != 1:
+        raise UserError("say which places to predict: data=OPTION, data=FILE.yaml or data=CUBE.zarr")
+    if chosen[0].endswith(".zarr"):
+        folder = Path(chosen[0]).absolute()
+        return read(pair, CubeSource(path=folder.name), folder.parent)
+    data = compose([*overrides, "transfer=scratch"]).data
+    return read(pair, data.source, Path(data.root), data.sites)
 
 
 def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
@@ -35,7 +58,8 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
 
     Returns
     -------
-    Dataset (site, time) with ``prediction`` in the target's canonical unit and, for several folds, ``prediction_spread``.
+    Dataset (site, time) with ``prediction`` in the target's canonical unit and, for several folds,
+    ``prediction_spread``.
 
     Raises
     ------
@@ -50,10 +74,15 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
     attributes = {"units": target.unit, "long_name": target.long_name}
     variables = {"prediction": (dims, members.mean(0), attributes)}
     if len(folds) > 1:
-        spread = {"units": target.unit, "long_name": f"standard deviation over {len(folds)} models of {target.long_name}"}
+        spread = {
+            "units": target.unit,
+            "long_name": f"standard deviation over {len(folds)} models of {target.long_name}",
+        }
         variables["prediction_spread"] = (dims, members.std(0), spread)
-    coordinates = {name: cube[name] for name in ("site_id", "lat", "lon", "time")}
+    coordinates = {name: cube[name].assign_attrs(COORDINATE_ATTRS[name]) for name in COORDINATE_ATTRS}
     described = {
+        "Conventions": "CF-1.11",
+        "featureType": "timeSeries",
         "target": PAIRS[config.data.pair].pair.target,
         "units": target.unit,
         "model": config.model.name,
@@ -70,7 +99,9 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> NDArray[np.f
     data = _unseen(config, scaler, cube)
     if config.model.name not in NETWORKS:
         view = data.view()
-        flux = SiteMean.load(folder / "site_mean.npz").predict(view, same_world=False) * view.scale.std + view.scale.mean
+        flux = (
+            SiteMean.load(folder / "site_mean.npz").predict(view, same_world=False) * view.scale.std + view.scale.mean
+        )
         return np.where(data.predictable, flux, np.nan).astype(np.float32)
     bank = Bank.load(folder / "bank.npz") if (folder / "bank.npz").exists() else None
     module = build_module(config, config.transfer.finetune, data, bank, same_cube=False)
@@ -84,7 +115,9 @@ def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset) -> FluxDataModule:
     roles = scaler.roles
     missing = [name for name in roles.fast + roles.static + roles.classes if name != "SW_POT" and name not in cube]
     if missing:
-        raise UserError(f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them")
+        raise UserError(
+            f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them"
+        )
     sites, days = cube.sizes["site"], cube.sizes["time"]
     no_flux = cube.assign({roles.target: (("site", "time"), np.full((sites, days), np.nan, np.float32))})
     split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))

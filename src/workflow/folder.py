@@ -17,7 +17,18 @@ from ..config.compose import to_yaml
 from ..config.schema import Config
 from ..errors import UserError
 
-PACKAGES = ("raciflux", "torch", "lightning", "torchmetrics", "numpy", "polars", "xarray", "zarr", "faiss-cpu", "faiss-gpu")
+PACKAGES = (
+    "raciflux",
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "numpy",
+    "polars",
+    "xarray",
+    "zarr",
+    "faiss-cpu",
+    "faiss-gpu",
+)
 
 
 def new_folder(config: Config) -> Path:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..config.schema import Config
-from ..datamodules import FluxDataModule
+from ..datamodules.base import FluxDataModule
 from ..modules.flux_module import FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
 

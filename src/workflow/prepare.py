@@ -8,7 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..config.schema import Config
-from ..datamodules import PAIRS, FluxDataModule
+from ..datamodules import PAIRS
+from ..datamodules.base import FluxDataModule
 from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
@@ -50,7 +51,9 @@ def prepare(config: Config) -> Prepared:
     root = Path(data.root)
     towers = read(data.pair, data.source, root, data.sites)
     if pair.target not in towers:
-        raise UserError(f"data.pair={data.pair} predicts {pair.target}, which this source does not declare; map a column to it")
+        raise UserError(
+            f"data.pair={data.pair} predicts {pair.target}, which this source does not declare; map a column to it"
+        )
     simulation = None
     if config.transfer.name != "scratch":
         simulation = read(data.pair, data.simulation, root)
@@ -75,7 +78,9 @@ def _refuse_empty_tests(config: Config, prepared: Prepared) -> None:
         split = tower_split(data.split, fold, site_id, prepared.cluster)
         for part in ("train", "validation"):
             if not measured[split.members(part, site_id)].any():
-                raise UserError(f"data.split: fold {fold} has no scored day in {part}; check quality columns and data.sites")
+                raise UserError(
+                    f"data.split: fold {fold} has no scored day in {part}; check quality columns and data.sites"
+                )
         days = measured[split.members("test", site_id)].sum(1)
         scored += int((days >= data.split.min_scored_days).sum())
     if not scored:
@@ -92,14 +97,12 @@ def fold_split(config: Config, prepared: Prepared, fold: int) -> Split:
 def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Scaler | None) -> FluxDataModule:
     """Return the data module of the observations.
 
-    Inputs keep the scale of the simulation after pretraining, so that the weights keep their meaning; the target is scaled by
-    its own moments over training towers.
+    Inputs keep the scale of the simulation after pretraining, so that the weights keep their meaning; the target is
+    scaled by its own moments over training towers.
     """
     stage = config.transfer.finetune
     build = PAIRS[config.data.pair]
-    fitted = build(
-        prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed
-    )
+    fitted = build(prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed)
     if pretrained is None:
         return fitted
     scaler = pretrained.with_target(fitted.scaler.target)
@@ -132,6 +135,4 @@ def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDat
     )
     cells = simulation_split(data.split.validation_share, data.split.seed, site_id, lat, lon, usable)
     stage = config.transfer.pretrain
-    return PAIRS[data.pair](
-        cube, grid_blocks(lat, lon), prepared.roles, cells, data, stage.batch_size, config.seed
-    )
+    return PAIRS[data.pair](cube, grid_blocks(lat, lon), prepared.roles, cells, data, stage.batch_size, config.seed)

@@ -77,7 +77,7 @@ class StageProgress(Callback):
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,
         outputs: Tensor | Mapping[str, Any] | None,
-        batch: Any,
+        batch: Any,  # noqa: ANN401  Lightning's signature
         batch_idx: int,
     ) -> None:
         """Advance by one step."""
@@ -94,4 +94,6 @@ class StageProgress(Callback):
         """Say how the stage ended."""
         self.run.skip(self.steps - trainer.global_step)
         stopped = ", stopped early" if trainer.global_step < self.steps else ""
-        self.run.say(f"  {self.name}: {trainer.global_step} steps{stopped}, best validation RMSE {self.best:.4g} {self.unit}")
+        self.run.say(
+            f"  {self.name}: {trainer.global_step} steps{stopped}, best validation RMSE {self.best:.4g} {self.unit}"
+        )

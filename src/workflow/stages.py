@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from ..config.schema import Config, RaciConfig, StageConfig
-from ..datamodules import FluxDataModule
+from ..datamodules.base import FluxDataModule
 from ..modules import NETWORKS
 from ..modules.checkpoints import load_checkpoint
 from ..modules.flux_module import FluxModule

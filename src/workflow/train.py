@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..config.schema import MODELS, Config
-from ..datamodules import FluxDataModule
+from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..evaluation.run_folder import write_predictions
@@ -92,7 +92,8 @@ def _train_network(
     config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress
 ) -> tuple[FluxDataModule, NDArray[np.float32]]:
     """Pretrain on the simulation if there is one, train on the towers, predict the test sites."""
-    loggers = wandb_loggers(config, folder, name=f"{config.model.name}-fold{split.fold}-s{config.seed}", group=_group(folder))
+    name = f"{config.model.name}-fold{split.fold}-s{config.seed}"
+    loggers = wandb_loggers(config, folder, name, group=_group(folder))
     shared: dict[str, Any] = {"loggers": loggers, "progress": progress}
     scaler: Scaler | None = None
     callbacks = []

@@ -10,7 +10,7 @@ from ..heads import FluxHead
 
 
 class CtLstm(nn.Module):
-    """LSTM over days whose input at each step is the drivers beside the place's embedding (CarbonFluxBench's CT-LSTM)."""
+    """LSTM over days whose input each step is the drivers beside the place's embedding (CarbonFluxBench's CT-LSTM)."""
 
     causal = True
 

@@ -25,7 +25,8 @@ class FiLM(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Modulate ``x`` (batch, day, features) by the condition of each block (batch, day, condition)."""
         scale, shift = self.modulation(condition).chunk(2, dim=-1)
-        return (1.0 + scale) * x + shift
+        modulated: Tensor = (1.0 + scale) * x + shift
+        return modulated
 
 
 class FastEncoder(nn.Module):
