@@ -13,7 +13,7 @@ from ..cube import check_site_id
 from .column_map import ColumnMap, Replicate
 from .dates import day_column
 from .files import ROW, check_columns, collect, number_column, scan, text_column
-from .site_table import class_codes
+from .site_table import class_names
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _fixed_classes(
     for name, entry in declared.site_table.classes.items():
         if not entry.daily:
             continue
-        of_row = class_codes(text_column(table, entry.column), entry)
+        of_row = class_names(table, entry, declared)
         of_site = of_row[first_row]
         changed = of_row != of_site[site]
         if changed.any():

@@ -44,7 +44,7 @@ def _from_column(column: pl.Series, date: DateColumns) -> pl.Series:
     if date.format is None and column.dtype != pl.String:
         return pl.Series([None], dtype=pl.Date).new_from_index(0, len(column))
     text = column.cast(pl.String).str.strip_chars()
-    return text.str.to_datetime(date.format or ISO, strict=False, time_unit="ms").dt.date()
+    return text.str.to_date(date.format or ISO, strict=False)
 
 
 def _from_day_of_year(table: pl.DataFrame, date: DateColumns, calendar: str) -> pl.Series:

@@ -1,5 +1,6 @@
 """Open a table, check its columns and turn its cells into numbers, or say which cell is wrong."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import polars as pl
 
 from ...errors import UserError, did_you_mean
 
+SECOND_OF_A_NAME = re.compile(r"_duplicated_\d+$")  # how polars renames it
 ROW = "__row__"  # number of a data row in its file, from 1, kept through filters for messages
 
 
@@ -30,9 +32,14 @@ def scan(path: Path) -> pl.LazyFrame:
         raise UserError(f"{path}: tables are .parquet or .csv, not {kind or 'without ending'!r}; convert it first")
     try:
         table = pl.scan_parquet(path) if kind == ".parquet" else pl.scan_csv(path, infer_schema=False)
-        table.collect_schema()
+        columns = table.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise damaged(path, error) from None
+    twice = [name for name in columns if kind == ".csv" and SECOND_OF_A_NAME.search(name)]
+    if twice:
+        raise UserError(
+            f"{path}: the column {SECOND_OF_A_NAME.sub('', twice[0])!r} is there twice; rename or remove one"
+        )
     return table.with_row_index(ROW, offset=1)
 
 

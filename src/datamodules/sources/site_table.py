@@ -40,6 +40,7 @@ def read_places(path: Path, declared: ColumnMap, site_ids: list[str], daily_path
     wanted += [static.column for static in columns.statics.values()] + [entry.column for entry in from_sites.values()]
     check_columns(scanned, wanted, path)
     table = collect(scanned.select(ROW, *dict.fromkeys(wanted)), path)
+    _check_exceptions(declared, text_column(table, columns.site).drop_nulls().to_list(), path)
     table = _rows_of(table, columns.site, site_ids, path, daily_path)
 
     lat, lon = (_coordinates(table, name, declared, site_ids, path) for name in (columns.lat, columns.lon))
@@ -47,12 +48,14 @@ def read_places(path: Path, declared: ColumnMap, site_ids: list[str], daily_path
     for name, static in columns.statics.items():
         convert = to_canonical(name, static.unit, f"site_table.statics.{name}")
         statics[name] = _masked(convert(_numbers(table, static.column, declared, path)), name)
-    classes = {name: class_codes(text_column(table, entry.column), entry) for name, entry in from_sites.items()}
-    return Places(lat, np.where(lon > 180, lon - 360, lon), statics, classes)
+    classes = {name: class_names(table, entry, declared) for name, entry in from_sites.items()}
+    return Places(lat, np.where((lon > 180) & (lon <= 360), lon - 360, lon), statics, classes)
 
 
-def class_codes(text: pl.Series, entry: ClassVariable) -> NDArray[np.str_]:
-    """Give classes their names of the house; a missing one is "unknown"."""
+def class_names(table: pl.DataFrame, entry: ClassVariable, declared: ColumnMap) -> NDArray[np.str_]:
+    """Return the class of each row under its name of the house; a missing one is "unknown"."""
+    text = text_column(table, entry.column)
+    text = text.set(text.is_in(declared.missing_texts), None)
     if entry.first_letter:
         text = text.str.slice(0, 1)
     if entry.values:
@@ -77,6 +80,14 @@ def _rows_of(table: pl.DataFrame, site: str, site_ids: list[str], path: Path, da
             f"({len(missing)} such sites); add one; {near}"
         )
     return table[[known[name] for name in site_ids]]
+
+
+def _check_exceptions(declared: ColumnMap, names: list[str], path: Path) -> None:
+    """Refuse a unit declared for a site that does not exist: the site meant would silently keep the wrong one."""
+    for name, variable in declared.variables.items():
+        for site in variable.unit_at:
+            if site not in names:
+                raise UserError(f"variables.{name}.unit_at: no site {site!r} in {path}; {did_you_mean(site, names)}")
 
 
 def _coordinates(
