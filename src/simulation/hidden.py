@@ -1,0 +1,52 @@
+"""What makes two towers under the same weather differ, and is on no map."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fields import local_normal, static_field
+
+
+@dataclass(frozen=True)
+class WorldParameters:
+    """How strongly hidden properties act and how far they reach.
+
+    Attributes
+    ----------
+    hidden_range_km : correlation range of their shared part (Matern 3/2).
+    hidden_share : share of their variance that neighbours share; the rest is the place's own.
+    level : spread (standard deviation of the logarithm) of a site's methane production, plants and oxidation.
+    water : spread of a wetland's mean water table, mm of storage.
+    response : spread of the logarithm of responses: Q10, activation, timing.
+    vigour : spread of the logarithm of efficiency, leaf area and respiration.
+    """
+
+    hidden_range_km: float = 700.0
+    hidden_share: float = 0.5
+    level: float = 0.6
+    water: float = 35.0
+    response: float = 0.18
+    vigour: float = 0.2
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Hidden properties of places, asked by name."""
+
+    seed: int
+    lat: NDArray[np.float64]
+    lon: NDArray[np.float64]
+    world: WorldParameters
+
+    def normal(self, name: str) -> NDArray[np.float64]:
+        """Standard normal property (site,): partly a field that neighbours share, partly the place's own."""
+        share = self.world.hidden_share
+        field = static_field(self.seed, f"hidden/{name}", self.world.hidden_range_km, self.lat, self.lon)
+        return np.sqrt(share) * field + np.sqrt(1.0 - share) * local_normal(
+            self.seed, f"hidden/{name}", self.lat, self.lon
+        )
+
+    def factor(self, name: str, spread: float) -> NDArray[np.float64]:
+        """Log-normal factor (site,) with median 1, held within 2.5 spreads."""
+        return np.exp(spread * np.clip(self.normal(name), -2.5, 2.5))
