@@ -1,0 +1,186 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from raciflux.config.schema import RetrievalConfig
+from raciflux.contracts import VisibleSet
+from raciflux.retrieval import bank as bank_module
+from raciflux.retrieval.bank import Bank
+from raciflux.retrieval.index import Exclusion
+from raciflux.retrieval.role_aware import RoleAwareRetrieval
+
+CONFIG = RetrievalConfig(neighbours=3, width=6)
+
+
+def retrieval(view, config=CONFIG):
+    torch.manual_seed(0)
+    network = RoleAwareRetrieval(config, view.layout)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_()
+    return network.eval()
+
+
+def attached(view, config=CONFIG, known_from=None):
+    network = retrieval(view, config)
+    bank = Bank.build(known_from or view, 50.0)
+    network.attach(bank, bank.look_up(view, config, same_cube=True))
+    return network
+
+
+def batch(*sites):
+    return {"site": torch.tensor(sites)}
+
+
+def contexts(view):
+    with torch.no_grad():
+        return attached(view)(batch(*range(len(view.site_id))))
+
+
+def flux_changed_at(view, sites, rng):
+    target = view.target.copy()
+    target[sites] = np.where(view.visible.known[sites], rng.normal(size=target[sites].shape) * 9, 0)
+    return replace(view, target=target)
+
+
+# --- leakage ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cluster", range(7))
+def test_no_flux_of_the_own_cluster_reaches_the_context(view, cluster):
+    mates = np.flatnonzero(view.visible.cluster == cluster)
+    before, after = contexts(view), contexts(flux_changed_at(view, mates, np.random.default_rng(0)))
+    assert torch.equal(after[mates], before[mates])
+
+
+def test_the_leak_would_be_seen(view, monkeypatch):
+    everyone = classmethod(lambda cls, query, key: Exclusion.nothing(len(query)))
+    monkeypatch.setattr(bank_module.Exclusion, "same_code", everyone)
+    before, after = contexts(view), contexts(flux_changed_at(view, [0, 1], np.random.default_rng(0)))
+    assert not torch.equal(after[:2], before[:2])
+
+
+def test_a_cluster_s_own_days_are_not_even_counted(view):
+    known = view.visible.known.copy()
+    known[[2, 3], 100:] = False
+    fewer = replace(view, visible=VisibleSet(known, view.visible.cluster), target=np.where(known, view.target, 0))
+    assert torch.equal(contexts(fewer)[2:4], contexts(view)[2:4])
+    assert not torch.equal(contexts(fewer)[4:], contexts(view)[4:])
+
+
+def test_no_flux_outside_training_sites_and_days_reaches_any_context(view):
+    noise = np.random.default_rng(0).normal(size=view.target.shape).astype(np.float32)
+    told = replace(view, target=np.where(view.visible.known, view.target, noise))
+    assert torch.equal(contexts(told), contexts(view))
+
+
+def test_only_the_site_is_read_from_the_batch(view):
+    assert torch.isfinite(attached(view)(batch(0, 13))).all()  # a batch with no other key
+
+
+# --- behaviour --------------------------------------------------------------------------------------------------------
+
+
+def test_width_and_order_of_roles(view):
+    both = contexts(view)
+    slow = attached(view, replace(CONFIG, roles=["slow"]))
+    assert both.shape == (14, 12)
+    assert attached(view).width == 12
+    assert slow.width == 6
+    assert slow(batch(0)).shape == (1, 6)
+
+
+def test_order_of_sites_does_not_matter(view, reorder):
+    order = np.random.default_rng(4).permutation(14)
+    torch.testing.assert_close(contexts(reorder(view, order)), contexts(view)[order])
+
+
+def test_batch_mates_do_not_matter(view):
+    network = attached(view)
+    together = network(batch(*range(14)))
+    for site in range(14):
+        torch.testing.assert_close(network(batch(site))[0], together[site], rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(network(batch(13, 5))[1].detach(), network(batch(2, 5))[1].detach())
+
+
+def test_an_empty_neighbourhood_is_the_learned_null(view):
+    none_known = replace(view, visible=VisibleSet(np.zeros_like(view.visible.known), view.visible.cluster))
+    out_of_reach = replace(CONFIG, kinds=["geographic"], radius_km=1.0)
+    for network in (attached(none_known), attached(view, out_of_reach)):
+        null = torch.cat([network.roles[role].null for role in CONFIG.roles])
+        assert torch.equal(network(batch(0, 13)), null.expand(2, -1))
+        network(batch(0, 13)).sum().backward()
+        assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
+        assert torch.equal(network.weights(batch(0))["slow"].weight[:, -1], torch.ones(1))
+
+
+def test_everything_dropped_is_the_learned_null(view):
+    network = attached(view, replace(CONFIG, neighbour_dropout=1.0)).train()
+    null = torch.cat([network.roles[role].null for role in CONFIG.roles])
+    assert torch.equal(network(batch(0)), null[None])
+    assert not torch.equal(network.eval()(batch(0)), null[None])
+
+
+def test_neighbour_dropout_only_in_training(view):
+    network = attached(view, replace(CONFIG, neighbour_dropout=0.5))
+    assert torch.equal(network(batch(*range(14))), network(batch(*range(14))))
+    network.train()
+    assert not torch.equal(network(batch(*range(14))), network(batch(*range(14))))
+
+
+def test_every_weight_learns(view):
+    network = attached(view)
+    network(batch(*range(14))).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_a_farther_neighbour_weighs_less(view):
+    network = attached(view, replace(CONFIG, roles=["slow"], kinds=["geographic"]))
+    pool = network.roles["slow"]
+    with torch.no_grad():
+        pool.trust.zero_()
+        pool.decay.copy_(torch.tensor([-50.0, 1.0]))  # softplus(-50) = 0: kilometres alone
+    weight = network.weights(batch(*range(14)))["slow"].weight[:, :-1]
+    assert (weight.diff(dim=1) < 0).all()
+
+
+def test_weights_name_the_neighbours_used(view):
+    network = attached(view)
+    bank = Bank.build(view, 50.0)
+    table = bank.look_up(view, CONFIG, same_cube=True)
+    attention = network.weights(batch(3, 9))
+    assert set(attention) == {"slow", "fast"}
+    for role, (entry, weight) in attention.items():
+        expected = [table.found[role, kind].index[[3, 9]] for kind in CONFIG.kinds]
+        np.testing.assert_array_equal(entry, np.concatenate(expected, axis=1))
+        assert weight.shape == (2, 2 * CONFIG.neighbours + 1)
+        torch.testing.assert_close(weight.sum(1), torch.ones(2))
+
+
+def test_weights_go_from_one_bank_to_another(view):
+    first = attached(view)
+    state = first.state_dict()
+    assert not any(name.split(".")[-1] in ("values", "keys", "queries", "index", "distance") for name in state)
+    second = retrieval(view)
+    second.load_state_dict(state)
+    smaller = replace(view, train_sites=np.arange(14) < 6)
+    bank = Bank.build(smaller, 50.0)
+    second.attach(bank, bank.look_up(view, CONFIG, same_cube=True))
+    assert second(batch(0)).shape == (1, 12)
+    second.attach(full := Bank.build(view, 50.0), full.look_up(view, CONFIG, same_cube=True))
+    assert torch.equal(second(batch(0, 7)), first(batch(0, 7)))
+
+
+def test_asking_before_attaching_is_said(view):
+    with pytest.raises(RuntimeError, match="attach"):
+        retrieval(view)(batch(0))
+
+
+def test_buffers_follow_the_module(view):
+    network = attached(view).to("meta")
+    assert {buffer.device.type for buffer in network.buffers()} == {"meta"}
+    assert len(list(network.buffers())) == 10
