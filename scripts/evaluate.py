@@ -1,6 +1,7 @@
 """Recompute every number of a run from its folder alone; rewrite metrics, figures and report, and print the table."""
 
 import argparse
+from collections.abc import Sequence
 
 from raciflux.command_line import run_script
 from raciflux.errors import UserError
@@ -9,7 +10,7 @@ from raciflux.evaluation.evaluate import evaluate_run, score_run, stored_differe
 from rich.console import Console
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Evaluate the run folder named on the command line."""
     parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__)
     parser.add_argument("run", help="run folder, as scripts/train.py printed it")

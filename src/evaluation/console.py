@@ -17,7 +17,10 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     flux = f"{target_name(run.summary)} [{pretty_unit(run.summary['units'])}]"
     for score in run.summary["scores"]:
         console.print(_table(evaluation, score, f"{flux} at unseen sites, {LABELS[score]}"))
-    for line in notes(run.summary) + unlike(run, baselines):
+    lines = notes(run.summary) + unlike(run, baselines)
+    if run.summary["without_odd_sites"]:
+        lines.append(f"* without the odd sites of the data set: {', '.join(run.summary['without_odd_sites']['sites'])}")
+    for line in lines:
         console.print(f"  {escape(line)}", style="dim")
     console.print(f"report: {escape(str(evaluation.report))}", soft_wrap=True)
 

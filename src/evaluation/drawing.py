@@ -16,8 +16,8 @@ from ..errors import UserError
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 INK, GREY, PALE, LAND = "#222222", "#767676", "#DDDDDD", "#E8E6E1"
 SCORE_COLOURS = {"measured": BLUE, "convention": ORANGE, "published": BLUE}
-WIDTH = 7.2  # inch: a phone shows it whole with letters still readable
-DPI = 160
+WIDTH = 6.2  # inch: a phone shows it whole with letters still readable
+DPI = 180
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same figure on every machine
@@ -70,7 +70,9 @@ def save(figure: Figure, path: Path) -> None:
     partial = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(partial, format="png", dpi=DPI, metadata={"Software": None})
+        figure.savefig(
+            partial, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.05, metadata={"Software": None}
+        )
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

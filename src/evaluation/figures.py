@@ -47,7 +47,7 @@ def draw_series(run: ScoredRun, path: Path) -> Drawn | None:
     panels = figure.subplots(3, 1)
     for axes, (rank, site) in zip(panels, chosen.items(), strict=True):
         _series(axes, run, run.position(site))
-        axes.set_title(f"{rank} site: {site}, R² {scores[site]:.2f}")
+        axes.set_title(f"{rank} site: {site}, R² {scores[site]:.2f}".replace(" -", " −"))
     figure.supylabel(_axis("", run), fontsize=10, color=INK)
     handles = [
         Line2D([], [], color=INK, marker="o", markersize=3, linestyle="", label=f"observed ({LABELS[run.primary]})"),
@@ -59,7 +59,7 @@ def draw_series(run: ScoredRun, path: Path) -> Drawn | None:
             markersize=2,
             linestyle="",
             alpha=0.5,
-            label="other observed days (not scored)",
+            label="not scored",
         ),
         Line2D([], [], color=VERMILLION, label=f"predicted by {run.model}"),
     ]
@@ -102,14 +102,14 @@ def draw_scatter(run: ScoredRun, path: Path) -> Drawn | None:
     return Drawn(
         path,
         "Observed against predicted",
-        f"{target_name(run.summary)}: all {x.size:,} scored days ({LABELS[run.primary]}) of {enters.sum()} sites.{beyond}",
+        f"{target_name(run.summary)}: {x.size:,} scored days ({LABELS[run.primary]}) of {enters.sum()} sites.{beyond}",
     )
 
 
 def draw_comparison(run: ScoredRun, baselines: Sequence[ScoredRun], path: Path) -> Drawn | None:
     """Per-site R2 and RMSE of this model beside the baselines: median and quartiles, for each score."""
     models = [run, *baselines]
-    figure = new_figure(1.5 + 0.55 * len(models))
+    figure = new_figure(1.4 + 0.5 * len(models))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric, label in zip(
         panels, ("r2", "rmse"), ("R²", f"RMSE [{pretty_unit(run.summary['units'])}]"), strict=True
@@ -138,7 +138,7 @@ def draw_comparison(run: ScoredRun, baselines: Sequence[ScoredRun], path: Path) 
         path,
         "Beside the baselines",
         f"{target_name(run.summary)} at unseen sites: the dot is the median site, the line spans the middle half"
-        f" of the sites (cut at R² {LOWEST_R2:.0f}).",
+        f" of the sites (cut at R² −1).",
     )
 
 

@@ -84,7 +84,7 @@ def _row(name: str, numbers: dict[str, Any], counts: dict[str, Any], **marks: bo
 
 
 def show(value: float | None, significant: int = 0) -> str:
-    """Write a number with three decimals; very large and small ones with ``significant`` digits; a dash for undefined."""
+    """Write a number with three decimals, or very large and small ones with ``significant`` digits; a dash for none."""
     if value is None:
         return NONE
     if not significant:

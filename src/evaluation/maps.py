@@ -78,7 +78,7 @@ def draw_neighbours(run: ScoredRun, path: Path) -> Drawn | None:
         path,
         "Retrieved neighbours",
         f"Training sites that {run.model} looked up for {site}, the median site, for each role of the inputs;"
-        " a larger dot weighs more. None is of the site's own cluster.",
+        " a larger dot weighs more.",
     )
 
 

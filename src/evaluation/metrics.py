@@ -140,7 +140,7 @@ def kge(sums: Sums) -> FloatArray:
     """
     spread = np.sqrt(_ratio(sums.ss_p, sums.ss_o))
     level = _ratio(sums.mean_p, sums.mean_o)
-    return 1.0 - np.sqrt((pearson_r(sums) - 1.0) ** 2 + (spread - 1.0) ** 2 + (level - 1.0) ** 2)
+    return 1.0 - np.hypot(np.hypot(pearson_r(sums) - 1.0, spread - 1.0), level - 1.0)
 
 
 def _centre(x: FloatArray, use: NDArray[np.bool_], n: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:

@@ -160,11 +160,11 @@ def check_predictions(dataset: xr.Dataset, path: Path) -> None:
     ids, counts = np.unique(site_id, return_counts=True)
     if (counts > 1).any():
         raise UserError(
-            f"{path}: site {ids[counts > 1][0]!r} stands there more than once; each test site is scored once"
+            f"{path}: site {str(ids[counts > 1][0])!r} stands there more than once; each test site is scored once"
         )
     infinite = np.isinf(dataset["prediction"].to_numpy())
     if infinite.any():
-        site = site_id[infinite.any(1)][0]
+        site = str(site_id[infinite.any(1)][0])
         raise UserError(
             f"{path}: infinite prediction at site {site!r}: the model diverged; train with a lower learning rate"
         )

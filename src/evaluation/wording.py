@@ -16,8 +16,8 @@ LABELS: dict[str, str] = {
 }
 
 MEANINGS: dict[str, str] = {
-    "measured": "measured: days with QC >= 0.75 of which at least half was measured; the primary score",
-    "convention": "measured or well filled: days with QC >= 0.75, the field's convention",
+    "measured": "measured: days with QC ≥ 0.75 of which at least half was measured; the primary score",
+    "convention": "measured or well filled: days with QC ≥ 0.75, the field's convention",
     "published": "as published, gap-filled: every published day; the data have no quality column, "
     "so nothing is claimed to be measured",
 }
@@ -44,12 +44,10 @@ def pretty_unit(unit: str) -> str:
 
 
 def notes(summary: Mapping[str, Any]) -> list[str]:
-    """Lines that belong beside the numbers of a summary (see :func:`raciflux.evaluation.tables.summary`); an asterisk marks the second line without odd sites."""
+    """Lines that belong beside the numbers of a summary (see :func:`raciflux.evaluation.tables.summary`)."""
     lines = [MEANINGS[score] for score in summary["scores"]]
     if summary["target"] in PARTITIONED:
         lines.insert(0, f"{summary['target']} is a partitioned product: derived from NEE, not itself measured")
-    if summary["without_odd_sites"]:
-        lines.append(f"* without the odd sites of the data set: {', '.join(summary['without_odd_sites']['sites'])}")
     for score, block in summary["scores"].items():
         if block["sites_below_min_days"]:
             lines.append(

@@ -1,0 +1,113 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from raciflux.evaluation import metrics
+from raciflux.evaluation.metrics import Sums
+from raciflux.evaluation.site_statistics import SiteStatistics
+
+SITES = 4
+
+
+def batches(seed=0, count=6, batch=5, days=30):
+    """Batches with gaps, every site but the last in them; NaN stands where the mask is off."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        target = rng.normal(size=(batch, days))
+        mask = rng.random(target.shape) < 0.6
+        pred = target + rng.normal(size=target.shape)
+        target[~mask] = np.nan
+        yield tuple(map(torch.as_tensor, (pred, target, mask, rng.integers(0, SITES - 1, batch))))
+
+
+def expected(parts):
+    """Per-site RMSE and R2 by the reported metrics."""
+    pred, target, mask, site = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+    sums = [Sums.of(target[site == s].ravel(), pred[site == s].ravel(), mask[site == s].ravel()) for s in range(SITES)]
+    return np.array([metrics.rmse(s) for s in sums]), np.array([metrics.r2(s) for s in sums])
+
+
+def filled(parts):
+    statistics = SiteStatistics(SITES)
+    for part in parts:
+        statistics.update(*part)
+    return statistics
+
+
+def test_it_equals_the_reported_metrics():
+    parts = list(batches())
+    rmse, r2 = expected(parts)
+    statistics = filled(parts)
+    per_site, scalars = statistics.per_site(), statistics.compute()
+    np.testing.assert_allclose(per_site["rmse"], rmse, rtol=1e-9)
+    np.testing.assert_allclose(per_site["r2"], r2, rtol=1e-9)
+    assert torch.isnan(per_site["rmse"][-1])
+    assert scalars["median_r2"].item() == pytest.approx(np.nanmedian(r2))
+    assert scalars["mean_rmse"].item() == pytest.approx(np.nanmean(rmse))
+
+
+def test_an_even_number_of_sites_has_the_median_between_the_middle_two():
+    part = (
+        torch.tensor([[0.0, 2.0], [0.0, 8.0]]),
+        torch.zeros(2, 2),
+        torch.ones(2, 2, dtype=bool),
+        torch.tensor([0, 1]),
+    )
+    assert filled([part]).compute()["median_rmse"].item() == pytest.approx(np.median([2**0.5, 32**0.5]))
+
+
+def test_order_and_sharding_over_ranks_do_not_matter():
+    parts = list(batches())
+    whole, one, two = filled(parts), filled(parts[3:]), filled(parts[:3][::-1])
+    one.merge_state(two)
+    for name, value in whole.compute().items():
+        assert one.compute()[name].item() == pytest.approx(value.item(), rel=1e-12)
+
+
+def test_it_sums_in_double_precision_whatever_the_inputs():
+    parts = [tuple(x.float() if x.is_floating_point() else x for x in part) for part in batches()]
+    statistics = filled(parts)
+    statistics.float()
+    assert statistics.compute()["mean_rmse"].dtype == torch.float64
+    np.testing.assert_allclose(statistics.per_site()["rmse"], expected(parts)[0], rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")
+def test_nothing_seen_gives_nan_and_a_constant_site_no_r2():
+    assert all(torch.isnan(value) for value in SiteStatistics(SITES).compute().values())
+    constant = torch.full((1, 300), 0.1)
+    statistics = filled([(constant + 1, constant, torch.ones(1, 300, dtype=bool), torch.tensor([0]))])
+    assert torch.isnan(statistics.compute()["median_r2"]) and statistics.compute()["mean_rmse"].item() == pytest.approx(
+        1
+    )
+
+
+RANK = """
+import sys, torch.distributed as dist
+from tests.evaluation.test_site_statistics import batches, filled
+rank, rendezvous = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
+statistics = filled(list(batches())[rank::2])
+print(repr({k: v.item() for k, v in statistics.compute().items()} | {"first": statistics.per_site()["rmse"][0].item()}))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_numbers_of_one(tmp_path):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", RANK]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+    ranks = [
+        subprocess.Popen(
+            [*command, str(rank), str(tmp_path / "meet")], cwd=root, env=env, stdout=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    answers = [eval(rank.communicate(timeout=120)[0]) for rank in ranks]  # our own repr of numbers
+    whole = filled(list(batches()))
+    for name, value in (whole.compute() | {"first": whole.per_site()["rmse"][0]}).items():
+        assert [answer[name] for answer in answers] == pytest.approx([value.item()] * 2, rel=1e-12)
