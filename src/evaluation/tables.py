@@ -6,7 +6,8 @@ least ``min_scored_days`` of them, whatever a model predicts there. Undefined nu
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,9 @@ def per_site(predictions: xr.Dataset) -> pl.DataFrame:
     ``days_without_prediction``, ``enters`` (has ``min_scored_days``), the metrics in the target's unit,
     ``mean_observed``, and ``ceiling_r2`` where the truth without noise is known.
     """
-    return pl.concat([_per_site_of(predictions, score) for score in score_names(predictions)])
+    return pl.concat(
+        [_table(predictions, score, _Statistics.of(predictions, score)) for score in score_names(predictions)]
+    )
 
 
 def summary(predictions: xr.Dataset) -> dict[str, Any]:
@@ -58,79 +61,88 @@ def summary(predictions: xr.Dataset) -> dict[str, Any]:
     attrs = predictions.attrs
     site_id = predictions["site_id"].to_numpy().astype(str)
     odd = np.isin(site_id, json.loads(attrs["odd_sites"]))
-    identity = {name: attrs[name] for name in ("experiment", "pair", "model", "target", "units", "quality")}
+    scores, without_odd = {}, {}
+    for score in score_names(predictions):
+        statistics = _Statistics.of(predictions, score)
+        table = _table(predictions, score, statistics)
+        scores[score] = _score(table, statistics, np.ones_like(odd))
+        without_odd[score] = _score(table, statistics, ~odd)
     return {
-        **identity,
+        **{name: attrs[name] for name in ("experiment", "pair", "model", "target", "units", "quality")},
         "min_scored_days": int(attrs["min_scored_days"]),
-        "scores": _scores(predictions),
-        "without_odd_sites": {"sites": sorted(site_id[odd].tolist()), "scores": _scores(predictions.isel(site=~odd))}
-        if odd.any()
-        else None,
+        "scores": scores,
+        "without_odd_sites": {"sites": sorted(site_id[odd].tolist()), "scores": without_odd} if odd.any() else None,
     }
 
 
-def _scores(predictions: xr.Dataset) -> dict[str, Any]:
-    return {score: _score(predictions, score) for score in score_names(predictions)}
+@dataclass(frozen=True)
+class _Statistics:
+    """What one score needs of each site."""
+
+    days: NDArray[np.int64]  # (site,) scored days, predicted or not
+    model: Sums  # (site,)
+    truth: Sums | None  # (site,) of the truth without noise, where it is known: the noise ceiling
+
+    @classmethod
+    def of(cls, predictions: xr.Dataset, score: str) -> "_Statistics":
+        scored, observed = scored_days(predictions, score), predictions["observed"].to_numpy()
+
+        def sums(name: str) -> Sums:
+            values = predictions[name].to_numpy()
+            # A day without prediction cannot be scored: it is counted beside every score. Infinite ones are refused on
+            # reading.
+            return Sums.of(observed, values, scored & np.isfinite(values))
+
+        return cls(scored.sum(-1), sums("prediction"), sums("expected") if "expected" in predictions else None)
 
 
-def _score(predictions: xr.Dataset, score: str) -> dict[str, Any]:
-    sites = _per_site_of(predictions, score)
-    enters = sites["enters"].to_numpy()
-    entering = sites.filter("enters")
-    pooled = _sums(predictions, score)[enters].pooled()
+def _score(table: pl.DataFrame, statistics: _Statistics, kept: NDArray[np.bool_]) -> dict[str, Any]:
+    """Summarise the kept sites of one score; ``table`` and ``kept`` are in the order of the site axis."""
+    enters = table["enters"].to_numpy() & kept
+    entering = table.filter(enters)
     return {
         "sites": entering.height,
         "clusters": entering["cluster"].n_unique(),
         "days": int(entering["days"].sum()),
-        "sites_below_min_days": sites.height - entering.height,
+        "sites_below_min_days": int((kept & ~enters).sum()),
         "sites_without_r2": entering["r2"].null_count(),
         "days_without_prediction": int(entering["days_without_prediction"].sum()),
         "per_site": {name: _spread(entering[name]) for name in METRICS},
-        "pooled": {name: _number(metric(pooled)) for name, metric in METRICS.items()},
-        "noise_ceiling": _ceiling(predictions, score, enters),
+        "pooled": _pooled(statistics.model[enters], METRICS),
+        "noise_ceiling": _ceiling(statistics.truth[enters]) if statistics.truth else None,
     }
 
 
-def _ceiling(predictions: xr.Dataset, score: str, enters: NDArray[np.bool_]) -> dict[str, Any] | None:
+def _ceiling(truth: Sums) -> dict[str, Any]:
     """Scores of the truth without noise against the observations: the best that any model can reach."""
-    if "expected" not in predictions:
-        return None
-    sums = _sums(predictions, score, predicted="expected")[enters]
+    names = ("r2", "rmse")
     return {
-        "per_site": {name: _spread(_column(METRICS[name](sums))) for name in ("r2", "rmse")},
-        "pooled": {name: _number(METRICS[name](sums.pooled())) for name in ("r2", "rmse")},
+        "per_site": {name: _spread(_column(METRICS[name](truth))) for name in names},
+        "pooled": _pooled(truth, names),
     }
 
 
-def _per_site_of(predictions: xr.Dataset, score: str) -> pl.DataFrame:
-    sums = _sums(predictions, score)
-    days = scored_days(predictions, score).sum(-1)
-    text = {
-        name: predictions[name].to_numpy().astype(str) for name in ("site_id", *CLASS_COLUMNS) if name in predictions
-    }
+def _pooled(sums: Sums, names: Iterable[str]) -> dict[str, float | None]:
+    pooled = sums.pooled()
+    return {name: _number(METRICS[name](pooled)) for name in names}
+
+
+def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.DataFrame:
+    known = [name for name in ("site_id", "lat", "lon", "cluster", "fold", *CLASS_COLUMNS) if name in predictions]
+    sums, days = statistics.model, statistics.days
     columns: dict[str, Any] = {
-        "site_id": text.pop("site_id"),
-        "lat": predictions["lat"].to_numpy(),
-        "lon": predictions["lon"].to_numpy(),
-        "cluster": predictions["cluster"].to_numpy(),
-        "fold": predictions["fold"].to_numpy(),
-        **text,
+        "score": [score] * days.size,
+        **{name: predictions[name].to_numpy() for name in known},
         "days": days,
         "days_without_prediction": days - sums.n,
         "enters": days >= int(predictions.attrs["min_scored_days"]),
         **{name: _column(metric(sums)) for name, metric in METRICS.items()},
         "mean_observed": _column(np.where(sums.n > 0, sums.mean_o, np.nan)),
     }
-    if "expected" in predictions:
-        columns["ceiling_r2"] = _column(metrics.r2(_sums(predictions, score, predicted="expected")))
-    return pl.DataFrame(columns).select(pl.lit(score).alias("score"), pl.all())
-
-
-def _sums(predictions: xr.Dataset, score: str, predicted: str = "prediction") -> Sums:
-    values = predictions[predicted].to_numpy()
-    # A day without prediction cannot be scored: it is counted beside every score. Infinite ones are refused on reading.
-    counted = scored_days(predictions, score) & np.isfinite(values)
-    return Sums.of(predictions["observed"].to_numpy(), values, counted)
+    if statistics.truth:
+        columns["ceiling_r2"] = _column(metrics.r2(statistics.truth))
+    texts = {name: np.asarray(columns[name]).astype(str) for name in ("site_id", *CLASS_COLUMNS) if name in columns}
+    return pl.DataFrame(columns | texts)
 
 
 def _column(values: FloatArray) -> pl.Series:
