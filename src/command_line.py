@@ -1,6 +1,7 @@
 """What scripts share: reading the command line, and ending with one line when something is wrong."""
 
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,19 +25,15 @@ _FULL_WORDS = ("unexpected pos", "PytorchStreamWriter failed", *(f"(os error {nu
 def run_script(main: Callable[[Sequence[str]], None]) -> NoReturn:
     """Run a script's ``main`` on the command line's arguments and leave with its exit status.
 
-    A `UserError` and a full disk become one line on stderr and status 2, an interruption status 130; any other exception
-    is a defect of raciflux and keeps its traceback.
+    A `UserError` and a full disk become one line on stderr and status 2, an interruption status 130; any other
+    exception is a defect of raciflux and keeps its traceback.
     """
     try:
         main(sys.argv[1:])
-        sys.stdout.flush()
     except UserError as error:
         _leave(str(error), USER_ERROR)
     except KeyboardInterrupt:
         _leave("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except SystemExit as leaving:  # Lightning turns an interruption into a plain exit
         if any(isinstance(cause, KeyboardInterrupt) for cause in _chain(leaving)):
             _leave("interrupted", INTERRUPTED)
@@ -45,6 +42,7 @@ def run_script(main: Callable[[Sequence[str]], None]) -> NoReturn:
         full = next((cause for cause in _chain(error) if _is_full(cause)), None)
         if full is None:
             raise
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # zarr's other writers fail likewise
         _leave(f"disk full ({full}); free some space or give output=FOLDER on another disk", USER_ERROR)
     sys.exit(0)
 
@@ -62,14 +60,14 @@ def parse(argv: Sequence[str]) -> Config | None:
         if flag not in FLAGS:
             raise UserError(f"no flag {flag!r}; did you mean {nearest(flag, FLAGS)!r}? Keys are given as key=value")
     if "--help" in flags:
-        print(help_text())
+        _show(help_text())
         return None
     recipe = read([argument for argument in argv if not argument.startswith("-")])
     if "--print-config" in flags:
-        print(to_yaml(recipe.config), end="")
+        _show(to_yaml(recipe.config))
         return None
     if "--validate" in flags:
-        print(describe(recipe))
+        _show(describe(recipe))
         return None
     check_machine(recipe.config)
     return recipe.config
@@ -91,13 +89,21 @@ def describe(recipe: Recipe) -> str:
         or "those of the resumed run",
         "writes to": config.resume or f"{config.output}/{config.experiment}/",
     }
-    return "\n".join(f"{name:<12}{text}" for name, text in lines.items()) + "\nvalid; nothing was started"
+    return "\n".join(f"{name:<12}{text}" for name, text in lines.items()) + "\nvalid; nothing was started\n"
 
 
 def _folds(split: SplitConfig) -> str:
     which = "all" if split.fold is None else f"fold {split.fold}"
     of = f"{split.folds} spatial folds" if split.kind == "spatial" else "clusters left out one at a time"
     return f"{which} of {of}"
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough; nor may the flush at exit complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_full(error: BaseException) -> bool:

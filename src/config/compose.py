@@ -113,7 +113,7 @@ def _group(folder: Path, group: str, given: Given) -> Layer:
 
 def _option(folder: Path, group: str, given: Given) -> Path:
     """Return the file of a group's option, or of a recipe."""
-    option = given.value if given.text is None or isinstance(given.value, str) else given.text
+    option = given.text if isinstance(given.value, bool | int | float) else given.value
     if not isinstance(option, str):
         raise given.error(f"{group} takes the name of an option or the path of a YAML file; given {shown(given)}")
     if option.endswith((".yaml", ".yml")):

@@ -1,6 +1,7 @@
 """The text of ``--help``: how to call, what each group offers, and every key."""
 
 import inspect
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ WIDTH = 100
 _NAMES = {str: "text", int: "whole number", float: "number", bool: "true/false", list: "list of texts"}
 
 USAGE = """\
-usage: python scripts/train.py [GROUP=OPTION ...] [KEY=VALUE ...] [--validate | --print-config | --help]
+usage: python scripts/train.py [GROUP=OPTION ...] [KEY=VALUE ...] [FLAG]
 
   --validate      check everything that can be checked beforehand, say what would run, start nothing
   --print-config  print the whole configuration as YAML, start nothing
@@ -52,12 +53,14 @@ def _paragraphs() -> list[str]:
 def _group(folder: Path, group: str) -> Iterator[str]:
     yield f"\n  {group}="
     for path in sorted((folder / group).glob("*.yaml")):
-        yield from _wrapped(_first_comment(path), f"    {path.stem:<22}  ", " " * 28)
+        yield from _wrapped(_first_sentence(path) or "-", f"    {path.stem:<22}  ", " " * 28)
 
 
-def _first_comment(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip() if first.startswith("#") else ""
+def _first_sentence(path: Path) -> str:
+    """Return the first sentence of the comment a file opens with."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    comment = " ".join(line.removeprefix("#").strip() for line in lines)
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", comment, maxsplit=1)[0]
 
 
 def _sections() -> Iterator[tuple[str, dict[str, Key]]]:

@@ -1,11 +1,11 @@
 """Every key the schema knows, by its dotted path, and what a value of it must be."""
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 from omegaconf import MISSING
@@ -79,12 +79,12 @@ def kind_keys(path: str, kind: str) -> dict[str, Key]:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return the word most like the given one; likeness of the last part, after the dot, counts twice."""
+    """Return the word most like the given one; of a dotted path, the last part may count alone."""
 
-    def likeness(candidate: str) -> float:
-        whole = difflib.SequenceMatcher(None, candidate, word).ratio()
-        last = difflib.SequenceMatcher(None, candidate.rpartition(".")[2], word.rpartition(".")[2]).ratio()
-        return whole + last
+    def likeness(candidate: str) -> tuple[float, float]:
+        whole = SequenceMatcher(None, candidate, word).ratio()
+        last = SequenceMatcher(None, candidate.rpartition(".")[2], word.rpartition(".")[2]).ratio()
+        return max(whole, 0.9 * last), whole
 
     return max(words, key=likeness)
 

@@ -1,0 +1,116 @@
+"""Contradictions between fields."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from raciflux.config.checks import check_machine, check_name
+from raciflux.config.compose import compose
+from raciflux.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["data.split.fold=5"], "folds count from 0 to 4"),
+        (
+            ["data.window.warmup_days=91"],
+            "scored_days = 451 is no multiple of block_days = 30; 480 would be",
+        ),
+        (["data.simulation=null"], "transfer=finetune needs a data.simulation"),
+        (["data=fluxnet2015_gpp"], "take transfer=scratch"),
+        (["data.simulation.face=towers"], "data.simulation.face must be simulation"),
+        (["data.pair=terrestrial_gpp"], "data.source.kind=embedded has no terrestrial_gpp"),
+        (["data.root=''", "experiment=fluxnet2015_gpp"], "data.root is empty"),
+        (["transfer.freeze=[slow_encodr]"], "no part 'slow_encodr'"),
+        (["transfer.freeze=[slow_encoder,fast_encoder,retrieval,head]"], "nothing is left to train"),
+        (["transfer=scratch", "transfer.freeze=[head]"], "transfer=scratch pretrains none"),
+        (["transfer.pretrain.learning_rate=0"], "transfer.pretrain.learning_rate is 0"),
+        (["transfer.finetune.learning_rate=0", "transfer=scratch"], "transfer.finetune.learning_rate is 0"),
+        (["model=ct_lstm"], "compare names ct_lstm, which is the main model already; take compare=[site_mean]"),
+        (["model.retrieval.roles=[]"], "model.retrieval.roles is empty"),
+        (["model.retrieval.kinds=[]"], "model.retrieval.kinds is empty"),
+        (["trainer.strategy=ddp"], "trainer.strategy=ddp with one device"),
+        (["trainer.accelerator=cpu", "trainer.precision=16-mixed"], "trainer.precision=16-mixed needs a GPU"),
+        (["trainer.devices=3"], "transfer.finetune.batch_size=64 cannot be shared evenly by 3 devices; 66 could"),
+        (
+            ["trainer.num_nodes=3", "transfer.finetune.batch_size=66"],
+            "transfer.pretrain.batch_size=64 cannot",
+        ),
+        (["data.sites=['../x']"], "data.sites: the name '../x'"),
+        (["data.odd_sites=[a/b]"], "data.odd_sites: the name 'a/b'"),
+        (["logger.tags=['']"], "logger.tags: the name ''"),
+        (["output=' '"], "output is empty"),
+        (["logger.project=''"], "logger.project is empty"),
+    ],
+)
+def test_contradiction_is_refused(overrides, words):
+    with pytest.raises(UserError) as caught:
+        compose(overrides)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["data.split.kind=leave_site_out", "data.split.fold=7"],  # folds are not counted beforehand
+        ["data.split.fold=null"],
+        ["data.window.warmup_days=91", "data.window.scored_days=359"],
+        ["data.simulation=null", "transfer=scratch"],
+        ["transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],
+        ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
+        ["model=ct_lstm", "compare=[site_mean]"],
+        ["model.retrieval.enabled=false", "model.retrieval.roles=[]"],
+        ["trainer.strategy=ddp", "trainer.num_nodes=2"],
+        ["trainer.devices=3", "transfer=scratch", "transfer.finetune.batch_size=66"],
+        ["data.root=''"],  # the embedded world reads no data
+    ],
+)
+def test_what_agrees_passes(overrides):
+    compose(overrides)
+
+
+def test_experiment_named_by_its_file_cannot_leave_the_folder(tmp_path):
+    for name in ("..hidden", "-flag", "with space", "a" * 101):
+        recipe = tmp_path / f"{name}.yaml"
+        recipe.write_text("seed: 1\n", encoding="utf-8")
+        with pytest.raises(UserError, match="experiment: the name"):
+            compose([f"experiment={recipe}"])
+
+
+@given(st.text(max_size=20))
+def test_accepted_names_are_single_harmless_path_parts(name):
+    try:
+        check_name(name, "experiment")
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1
+        return
+    assert name.isascii()
+    assert not set(name) & set("/\\: \n\0")
+    assert name.strip(".-_")[:1] == name[0]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\n", "é", "-a", ".a", "a" * 101, "a b", "a\\b"])
+def test_names_refused(name):
+    with pytest.raises(UserError):
+        check_name(name, "experiment")
+
+
+@pytest.mark.parametrize("name", ["US-Myb", "a", "0", "x_1.2-b", "a" * 100])
+def test_names_accepted(name):
+    check_name(name, "experiment")
+
+
+def test_gpu_asked_for_and_not_there(monkeypatch):
+    config = compose(["trainer.accelerator=gpu", "trainer.devices=2"])
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(UserError, match=r"trainer.devices=2, but torch \S+ sees 1"):
+        check_machine(config)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    check_machine(config)
+
+
+def test_cpu_asks_nothing_of_the_machine(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    check_machine(compose(["trainer.accelerator=cpu"]))
+    check_machine(compose([]))
