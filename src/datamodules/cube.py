@@ -126,8 +126,9 @@ def read_zarr(path: Path) -> xr.Dataset:
 
 
 def _with_text_as(dtype: type, cube: xr.Dataset) -> xr.Dataset:
-    """Hold text in another dtype: numpy's has fixed length, Zarr's has any."""
-    text = {name: cube[name].astype(dtype) for name in cube.variables if cube[name].dtype.kind in "UOT"}
+    """Hold text in another dtype: numpy's has fixed length, Zarr's has any, and only `object` converts to both."""
+    names = [name for name in cube.variables if cube[name].dtype.kind in "UOT"]
+    text = {name: cube[name].astype(object).astype(dtype) for name in names}
     return cube.assign_coords({name: text.pop(name) for name in cube.coords if name in text}).assign(text)
 
 

@@ -163,6 +163,8 @@ def _check(declared: ColumnMap, where: str) -> None:
     _check_names(declared.variables, {**DRIVERS, **TARGETS}, f"{where}: variables")
     _check_names(declared.site_table.statics, STATICS, f"{where}: site_table.statics")
     _check_names(declared.site_table.classes, CLASSES, f"{where}: site_table.classes")
+    if not declared.variables:
+        raise UserError(f"{where}: variables: declares none; name at least one driver or flux")
     for name, variable in declared.variables.items():
         to_canonical(name, variable.unit, f"{where}: variables.{name}")
         if (variable.column is None) == (not variable.sum):

@@ -143,7 +143,7 @@ def _fixed_classes(
             row = int(np.argmax(changed))
             raise UserError(
                 f"{path}, row {table[ROW][row]}, column {entry.column!r}: the class changes from "
-                f"{of_site[site[row]]!r} to {of_row[row]!r} at {site_ids[site[row]]}; a class is fixed at a site"
+                f"'{of_site[site[row]]}' to '{of_row[row]}' at {site_ids[site[row]]}; a class is fixed at a site"
             )
         classes[name] = of_site
     return classes

@@ -22,9 +22,7 @@ def scan(path: Path) -> pl.LazyFrame:
     """
     if not path.is_file():
         if not path.parent.is_dir():
-            raise UserError(
-                f"{path}: the folder {path.parent} is missing; check data.root (or RACIFLUX_DATA) and the path"
-            )
+            raise UserError(f"{path}: its folder is missing; check data.root (or RACIFLUX_DATA) and the path")
         files = [file.name for file in path.parent.iterdir() if file.is_file()]
         raise UserError(f"{path}: no such file; {did_you_mean(path.name, files)}")
     kind = path.suffix.lower()

@@ -194,3 +194,14 @@ def test_any_table_comes_back(csv_product, rows, shuffle: random.Random, ending)
             if row[column] is not None:
                 expected[there[names[row[0]]], (start + row[1] - first).astype(int)] = row[column]
         np.testing.assert_array_equal(cube[name].to_numpy(), expected)
+
+
+def test_spreadsheet_habits_of_csv(csv_product):
+    """A byte order mark, Windows line ends, quoted cells and blanks around values."""
+    expected = csv_product.read()
+    source = csv_product.write()
+    path = csv_product.folder / source.path
+    head, *lines = path.read_text().splitlines()
+    quoted = [f'"{site}",{date}, {rest}' for site, date, rest in (line.split(",", 2) for line in lines)]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([head, *quoted, ""]).encode())
+    assert read("terrestrial_co2", source, csv_product.folder).identical(expected)
