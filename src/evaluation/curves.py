@@ -5,61 +5,50 @@ from pathlib import Path
 
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from .drawing import BLUE, GREY, Drawn, light_grid, new_figure, save
 
-TRAIN, VALIDATION = "train/loss", "val/loss"
+TRAINING, VALIDATION = "train/loss", "val/mean_rmse"
 
 
-def draw_curves(curves: Mapping[str, pl.DataFrame], path: Path) -> Drawn | None:
-    """Training and validation loss against the step: one panel a stage, one pair of lines a fold.
+def draw_curves(curves: Mapping[str, pl.DataFrame], unit: str, path: Path) -> Drawn | None:
+    """Draw what training lowers above what decides when to stop: a column for each stage, a line for each fold.
 
     Parameters
     ----------
-    curves : tables with columns ``step`` and ``train/loss`` and/or ``val/loss``, by folder below ``logs/``; parts of a
-        folder's name that start with ``fold`` tell folds of one stage apart.
+    curves : tables with columns ``step``, ``train/loss`` (squared error of the scaled target) and ``val/mean_rmse`` (in
+        ``unit``) by name; parts of a name that start with ``fold`` tell the folds of a stage apart.
     """
     stages: dict[str, list[pl.DataFrame]] = {}
     for name, table in curves.items():
-        if TRAIN in table.columns or VALIDATION in table.columns:
+        if TRAINING in table.columns and VALIDATION in table.columns:
             stage = " ".join(part for part in name.split("/") if not part.startswith("fold"))
-            stages.setdefault(stage or "training", []).append(table)
+            stages.setdefault(stage, []).append(table)
     if not stages:
         return None
     stages = dict(sorted(stages.items(), key=lambda item: (not item[0].startswith("pretrain"), item[0])))
-    figure = new_figure(3.4)
-    panels = figure.subplots(1, len(stages), squeeze=False)[0]
-    for axes, (stage, tables) in zip(panels, stages.items(), strict=True):
+    figure = new_figure(4.6)
+    columns = figure.subplots(2, len(stages), squeeze=False, sharex="col").T
+    for (above, below), (stage, tables) in zip(columns, stages.items(), strict=True):
         for table in tables:
-            _line(axes, table, TRAIN, GREY)
-            _line(axes, table, VALIDATION, BLUE)
-        folds = f", {len(tables)} folds" if len(tables) > 1 else ""
-        axes.set(title=f"{stage}{folds}", xlabel="optimiser step")
-        light_grid(axes)
-    panels[0].set_ylabel("loss (scaled target)")
-    handles = [
-        Line2D([], [], color=GREY, label="training"),
-        Line2D([], [], color=BLUE, marker="o", markersize=4, label="validation"),
-    ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+            _line(above, table, TRAINING, GREY)
+            _line(below, table, VALIDATION, BLUE)
+        above.set_title(f"{stage}, {len(tables)} folds" if len(tables) > 1 else stage)
+        below.set_xlabel("optimiser step")
+        light_grid(above)
+        light_grid(below)
+    columns[0][0].set_ylabel("training loss\n(squared error, scaled)")
+    columns[0][1].set_ylabel(f"validation RMSE\n(mean of sites) [{unit}]")
     save(figure, path)
     return Drawn(
-        path, "Learning curves", "Loss in training and at validation sites, which are neither trained on nor tested."
+        path,
+        "Learning curves",
+        "Above, the loss that training lowers; below, the error at validation sites, which decides when to stop."
+        " Validation sites are neither trained on nor tested.",
     )
 
 
 def _line(axes: Axes, table: pl.DataFrame, column: str, colour: str) -> None:
-    if column not in table.columns:
-        return
     points = table.select("step", pl.col(column).cast(pl.Float64, strict=False)).drop_nulls().drop_nans().sort("step")
-    validation = column == VALIDATION
-    axes.plot(
-        points["step"],
-        points[column],
-        color=colour,
-        linewidth=1.6 if validation else 1.0,
-        alpha=1.0 if validation else 0.7,
-        marker="o" if validation else "",
-        markersize=3,
-    )
+    marker = "o" if column == VALIDATION else ""
+    axes.plot(points["step"], points[column], color=colour, linewidth=1.2, alpha=0.8, marker=marker, markersize=3)

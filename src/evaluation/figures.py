@@ -22,14 +22,14 @@ LOWEST_R2 = -1.0  # a site or quartile below is drawn at the edge: one bad site 
 
 def draw_all(run: ScoredRun, baselines: Sequence[ScoredRun]) -> list[Drawn]:
     """Draw every figure that the run has the data for, into ``figures/`` of its folder, in the report's order."""
-    folder = run.folder.path / "figures"
+    folder, unit = run.folder.path / "figures", pretty_unit(run.summary["units"])
     drawings: list[Callable[[], Drawn | None]] = [
         lambda: draw_comparison(run, baselines, folder / "comparison.png"),
         lambda: draw_series(run, folder / "series.png"),
         lambda: draw_scatter(run, folder / "scatter.png"),
         lambda: draw_error_map(run, folder / "error_map.png"),
         lambda: draw_neighbours(run, folder / "neighbours.png"),
-        lambda: draw_curves(run.folder.learning_curves(), folder / "learning_curves.png"),
+        lambda: draw_curves(run.folder.learning_curves(), unit, folder / "learning_curves.png"),
     ]
     with style():
         drawn = [draw() for draw in drawings]

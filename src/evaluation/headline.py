@@ -89,5 +89,5 @@ def show(value: float | None, significant: int = 0) -> str:
         return NONE
     if not significant:
         return f"{value:.3f}".replace("-", "−")
-    text = f"{value:.{significant}g}" if abs(value) >= 100 or (0 < abs(value) < 0.01) else f"{value:.3f}"
+    text = f"{value:.{significant}g}" if abs(value) >= 100 or (0 < abs(value) < 0.001) else f"{value:.3f}"
     return text.replace("-", "−")

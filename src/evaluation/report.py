@@ -8,17 +8,17 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from ..variables import CLASSES
 from .drawing import Drawn
 from .headline import rows, show, unlike
 from .run_folder import write_text
 from .scored import ScoredRun
-from .tables import CLASS_COLUMNS
 from .wording import LABELS, long_name, notes, pretty_unit, target_name
 
 QUESTION = "unseen sites: no flux of a test site, nor of any tower of its cluster, was visible to the model"
 SITE_COLUMNS = {
     "site_id": "site",
-    **{name: name for name in CLASS_COLUMNS},
+    **{name: name for name in CLASSES},
     "cluster": "cluster",
     "fold": "fold",
     "days": "days",

@@ -4,7 +4,7 @@
 
 * ``prediction``, ``observed`` float32, NaN where there is none; ``expected`` (optional) the truth without noise;
 * ``measured`` bool, the days of the primary score; ``convention`` bool, QC >= 0.75 (quality *measured* only);
-* per site ``lat, lon, cluster, fold`` and classes (``igbp, koppen, wetland``) where known;
+* per site ``lat, lon, cluster, fold`` and classes (``igbp, koppen, ...``) where known;
 * attributes ``target, units, model, experiment, pair, quality, min_scored_days, odd_sites`` (a JSON list).
 """
 
@@ -71,34 +71,38 @@ class RunFolder:
         return self._text("command.txt").strip()
 
     def versions(self) -> dict[str, str]:
-        """``versions.json``: commit and packages; empty where there is none."""
-        stored = self._json("versions.json")
-        return {str(name): str(version) for name, version in (stored or {}).items()}
+        """Commit and packages of ``versions.json``; empty where there is none."""
+        stored = self._json("versions.json") or {}
+        packages = stored.pop("packages", {})
+        return {name: str(version) for name, version in {**stored, **packages}.items()}
 
     def metrics(self) -> dict[str, Any] | None:
         """``metrics.json`` as stored, None where there is none."""
         return self._json("metrics.json")
 
     def learning_curves(self) -> dict[str, pl.DataFrame]:
-        """Tables of Lightning's CSVLogger, by folder under ``logs/`` (version folders left out)."""
+        """Tables of Lightning's CSVLogger under ``logs/`` and ``fold*/logs/``, by name: ``fold0/pretrain``."""
         curves = {}
-        for file in sorted((self.path / "logs").rglob("metrics.csv")):
-            parts = file.parent.relative_to(self.path / "logs").parts
-            name = "/".join(part for part in parts if not part.startswith("version_"))
+        for file in self._of_folds("logs/**/metrics.csv"):
+            parts = file.parent.relative_to(self.path).parts
             table = self._table(file, lambda path: pl.read_csv(path, infer_schema_length=None))
             if "step" in table.columns and table.height:
-                curves[name] = table
+                curves["/".join(part for part in parts if part != "logs")] = table
         return curves
 
     def neighbours(self) -> pl.DataFrame | None:
-        """``neighbours.parquet``: which sites were retrieved for each test site; None for models that retrieve none."""
-        file = self.path / "neighbours.parquet"
-        return self._table(file, pl.read_parquet) if file.is_file() else None
+        """``neighbours.parquet`` of all folds: who was retrieved for each test site; None where nothing was."""
+        tables = [self._table(file, pl.read_parquet) for file in self._of_folds("neighbours.parquet")]
+        filled = [table for table in tables if table.height]
+        return pl.concat(filled) if filled else None
 
     def baselines(self) -> list["RunFolder"]:
         """Run folders of the models trained beside this one, by name."""
         folder = self.path / "baselines"
         return [RunFolder(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
+    def _of_folds(self, pattern: str) -> list[Path]:
+        return sorted([*self.path.glob(pattern), *self.path.glob(f"fold*/{pattern}")])
 
     def _text(self, name: str) -> str:
         path = self.path / name

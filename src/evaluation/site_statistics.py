@@ -11,8 +11,8 @@ NO_SPREAD = 1e-12
 class SiteStatistics(Metric):
     """RMSE and R2 of each site from summed statistics, and their mean and median over sites.
 
-    The states are plain sums, so ranks and batches add up exactly. Raw instead of centred sums are safe here because a
-    validation loop works on scaled targets of order 1; reported scores come from :mod:`raciflux.evaluation.metrics`.
+    The states are plain sums, so ranks and batches add up exactly. Raw instead of centred sums are safe here because
+    a flux's mean and spread are of one order; reported scores come from :mod:`raciflux.evaluation.metrics`.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..variables import CLASSES
 from . import metrics
 from .metrics import FloatArray, Sums
 from .wording import SCORES
@@ -28,7 +29,6 @@ METRICS: dict[str, Callable[[Sums], FloatArray]] = {
     "kge": metrics.kge,
     "r": metrics.pearson_r,
 }
-CLASS_COLUMNS = ("igbp", "koppen", "wetland")
 
 
 def score_names(predictions: xr.Dataset) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def _pooled(sums: Sums, names: Iterable[str]) -> dict[str, float | None]:
 
 
 def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.DataFrame:
-    known = [name for name in ("site_id", "lat", "lon", "cluster", "fold", *CLASS_COLUMNS) if name in predictions]
+    known = [name for name in ("site_id", "lat", "lon", "cluster", "fold", *CLASSES) if name in predictions]
     sums, days = statistics.model, statistics.days
     columns: dict[str, Any] = {
         "score": [score] * days.size,
@@ -141,7 +141,7 @@ def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.D
     }
     if statistics.truth:
         columns["ceiling_r2"] = _column(metrics.r2(statistics.truth))
-    texts = {name: np.asarray(columns[name]).astype(str) for name in ("site_id", *CLASS_COLUMNS) if name in columns}
+    texts = {name: np.asarray(columns[name]).astype(str) for name in ("site_id", *CLASSES) if name in columns}
     return pl.DataFrame(columns | texts)
 
 

@@ -75,21 +75,24 @@ def fabricate_run(
         write_predictions(rough, path / "baselines" / model / "predictions.zarr")
     write_text("experiment: fabricated\nmodel:\n  name: raci\n  hidden: 64\n", path / "config.yaml")
     write_text("python scripts/train.py experiment=fabricated\n", path / "command.txt")
-    write_text(json.dumps({"raciflux": "0.1.0", "torch": "2.13.0", "commit": "abc1234"}), path / "versions.json")
-    for name in ("pretrain", "finetune/fold_0", "finetune/fold_1"):
-        write_text(_curve(seed=len(name)), path / "logs" / name / "version_0" / "metrics.csv")
-    _neighbours(predictions).write_parquet(path / "neighbours.parquet")
+    write_text(json.dumps({"commit": "abc1234", "packages": {"torch": "2.13.0"}}), path / "versions.json")
+    neighbours = _neighbours(predictions)
+    for fold in range(2):
+        for stage in ("pretrain", "towers"):
+            write_text(_curve(seed=fold), path / f"fold{fold}" / "logs" / stage / "metrics.csv")
+        half = pl.col("site_id").rank("dense") % 2 == fold
+        neighbours.filter(half).write_parquet(path / f"fold{fold}" / "neighbours.parquet")
     return path
 
 
 def _curve(seed: int) -> str:
     rng = np.random.default_rng(seed)
-    lines = ["epoch,step,train/loss,val/loss,val/median_rmse"]
+    lines = ["epoch,step,train/loss,val/mean_rmse,val/median_r2"]
     for step in range(10, 310, 10):
         train, val = np.exp(-step / 60) + 0.2, np.exp(-step / 50) + 0.4
         lines.append(f"0,{step},{train + rng.normal(0, 0.02):.4f},,")
         if step % 30 == 0:
-            lines.append(f"0,{step},,{val + rng.normal(0, 0.02):.4f},{2 * val:.4f}")
+            lines.append(f"0,{step},,{val + rng.normal(0, 0.02):.4f},0.5")
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@ import resource
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import xarray as xr
 import zarr
@@ -103,14 +104,20 @@ def test_what_a_run_does_not_have_is_empty(tmp_path: Path):
 
 def test_learning_curves_go_by_their_folder(run: Path):
     empty = run / "logs" / "started" / "metrics.csv"
-    empty.parent.mkdir()
+    empty.parent.mkdir(parents=True)
     empty.touch()
     curves = RunFolder(run).learning_curves()
-    assert list(curves) == ["finetune/fold_0", "finetune/fold_1", "pretrain"]
-    assert {"step", "train/loss", "val/loss"} <= set(curves["pretrain"].columns)
+    assert list(curves) == ["fold0/pretrain", "fold0/towers", "fold1/pretrain", "fold1/towers"]
+    assert {"step", "train/loss", "val/mean_rmse"} <= set(curves["fold0/pretrain"].columns)
+
+
+def test_neighbours_of_all_folds_are_one_table(run: Path):
+    pl.DataFrame([]).write_parquet(run / "fold0" / "neighbours.parquet")
+    before = pl.read_parquet(run / "fold1" / "neighbours.parquet")
+    assert RunFolder(run).neighbours().equals(before)
 
 
 def test_a_broken_table_is_named(run: Path):
-    (run / "neighbours.parquet").write_bytes(b"PAR1 no")
+    (run / "fold1" / "neighbours.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match=r"neighbours\.parquet: cannot be read"):
         RunFolder(run).neighbours()
