@@ -12,6 +12,6 @@ class WetlandCH4(FluxDataModule):
         target="FCH4",
         required=("TA",),
         optional=("SW", "VPD", "P", "PA", "TS", "WTD", "SW_POT"),
-        static=("abs_lat", "elevation", "mat", "map", "soil_ph", "soil_carbon", "clay"),
+        static=("abs_lat", "elevation", "mat", "map", "soil_ph", "soil_carbon", "clay", "lai_max"),
         classes=("wetland", "koppen", "igbp"),
     )

@@ -115,6 +115,8 @@ def _trainer(
         folder.checkpoints, filename="best", monitor=MONITOR, save_last=True, enable_version_counter=False
     )
     early = EarlyStopping(MONITOR, patience=stage.patience, check_finite=True)
+    # Deterministic mode would also fill each new tensor before it is written: 8 % of an LSTM's step, for nothing.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by torch later
     return lightning.Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,

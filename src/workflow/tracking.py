@@ -11,6 +11,13 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from ..config.schema import Config
 
 
+def finish(loggers: Sequence[Logger]) -> None:
+    """Close the runs, so that nothing of the next training lands in them."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
+
+
 def has_key() -> bool:
     """Whether a W&B key is at hand: in the environment, or in the user's netrc."""
     if os.environ.get("WANDB_API_KEY"):
@@ -45,16 +52,18 @@ def wandb_loggers(config: Config, folder: Path, name: str, group: str) -> Sequen
         x_disable_stats=True,
         x_save_requirements=False,
     )
-    logger = WandbLogger(
+    offline = mode == "offline" or (mode == "auto" and not has_key())
+    run = wandb.init(
         name=name,
-        save_dir=folder,
+        dir=folder,
         project=config.logger.project,
-        offline=mode == "offline" or (mode == "auto" and not has_key()),
         entity=config.logger.entity,
         group=group,
         tags=[config.model.name, config.data.pair, *config.logger.tags],
+        mode="offline" if offline else "online",
         settings=quiet,
         reinit="finish_previous",
     )
+    logger = WandbLogger(experiment=run)
     logger.log_hyperparams({"experiment": config.experiment, "seed": config.seed, "model": vars(config.model)})
     return [logger]

@@ -23,7 +23,7 @@ from .predictions import predict_days, predictions
 from .prepare import Prepared, fold_split, simulation_data, tower_data
 from .progress import RunProgress
 from .stages import StageFolder, build_bank, build_module, fit
-from .tracking import wandb_loggers
+from .tracking import finish, wandb_loggers
 
 
 def models_of(config: Config) -> dict[str, Config]:
@@ -116,8 +116,7 @@ def _train_network(
     flux = predict_days(config, module, data)
     if bank is not None:
         write_neighbours(data, module, bank, folder / "neighbours.parquet")
-    for logger in loggers:
-        logger.finalize("success")
+    finish(loggers)
     return data, flux
 
 

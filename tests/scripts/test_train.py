@@ -1,0 +1,125 @@
+"""The main job from the command line: a run folder that says all, holds no secret, and can be gone on with."""
+
+import fcntl
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from raciflux.errors import UserError
+
+from .conftest import CANARY, SCRIPTS, TINY, Finished, Run, load_script
+
+
+def test_the_table_shows_raci_beside_the_baselines_and_ends_with_report_and_time(finished: Finished) -> None:
+    for words in ("raci", "ct_lstm", "site_mean", "ceiling", "report.html", "time:"):
+        assert words in finished.printed, finished.printed
+
+
+def test_nothing_is_printed_that_a_user_cannot_act_on(finished: Finished) -> None:
+    assert "Warning" not in finished.printed and "WARNING" not in finished.printed, finished.printed
+
+
+def test_the_run_folder_holds_what_makes_it_repeatable(finished: Finished) -> None:
+    names = {path.name for path in finished.folder.iterdir()}
+    expected = "config.yaml command.txt versions.json splits.json scaler.yaml checkpoints metrics.json predictions.zarr"
+    assert names >= set(expected.split()) | {"figures", "report.html", "wandb", "bank.npz", "neighbours.parquet"}
+    for model in ("ct_lstm", "site_mean"):
+        baseline = {path.name for path in (finished.folder / "baselines" / model).iterdir()}
+        assert baseline >= {"config.yaml", "metrics.json", "predictions.zarr"}
+    for stage in ("pretrain", "towers"):
+        assert (finished.folder / "logs" / stage / "metrics.csv").is_file()
+        for name in ("best", "last"):
+            torch.load(finished.folder / "checkpoints" / stage / f"{name}.ckpt", weights_only=True)
+
+
+def test_secrets_and_environment_are_written_nowhere(finished: Finished) -> None:
+    assert CANARY not in finished.printed
+    for path in finished.folder.rglob("*"):
+        if path.is_file():
+            assert CANARY.encode() not in path.read_bytes(), path
+
+
+def test_only_test_sites_are_predicted_and_training_saw_none_of_their_clusters(finished: Finished) -> None:
+    split = json.loads((finished.folder / "splits.json").read_text())
+    predictions = xr.open_zarr(finished.folder / "predictions.zarr")
+    assert set(predictions["site_id"].to_numpy()) == set(split["test"])
+    assert not set(split["test"]) & (set(split["train"]) | set(split["validation"]))
+    with np.load(finished.folder / "bank.npz") as bank:
+        assert set(bank["site_id"]) <= set(split["train"])
+
+
+def test_pretrained_weights_reached_the_towers(finished: Finished) -> None:
+    fate = json.loads((finished.folder / "transfer.json").read_text())["tensors"]
+    assert set(fate.values()) == {"loaded"}
+
+
+def test_a_finished_run_resumed_trains_nothing_and_changes_nothing(finished: Finished, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
+    before = xr.open_zarr(folder / "predictions.zarr").load()
+    load_script("train").main([f"resume={folder}"])
+    xr.testing.assert_identical(before, xr.open_zarr(folder / "predictions.zarr").load())
+
+
+def test_a_run_that_lost_its_last_stage_goes_on_to_the_same_predictions(finished: Finished, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
+    before = xr.open_zarr(folder / "predictions.zarr").load()
+    shutil.rmtree(folder / "predictions.zarr")
+    (folder / "checkpoints" / "towers" / "finished.json").unlink()
+    load_script("train").main([f"resume={folder}"])
+    xr.testing.assert_identical(before, xr.open_zarr(folder / "predictions.zarr").load())
+
+
+def test_a_killed_run_is_finished_by_resume(tmp_path: Path, run_script: Run) -> None:
+    many = ["transfer.pretrain.steps=60", "transfer.pretrain.patience=100", "compare=[]", "logger.wandb=disabled"]
+    arguments = [*(a for a in TINY if not a.startswith("transfer.pretrain.steps")), *many, f"output={tmp_path}"]
+    process = subprocess.Popen([sys.executable, str(SCRIPTS / "train.py"), *arguments], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.rglob("last.ckpt")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (folder,) = (tmp_path / "embedded_wetland_ch4").iterdir()
+    assert not (folder / "predictions.zarr").exists()
+    done = run_script("train", [f"resume={folder}"])
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report.html").is_file()
+
+
+def test_a_damaged_checkpoint_is_said_in_one_line(finished: Finished, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
+    shutil.rmtree(folder / "predictions.zarr")
+    (folder / "checkpoints" / "towers" / "finished.json").unlink()
+    last = folder / "checkpoints" / "towers" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    with pytest.raises(UserError, match=r"last\.ckpt.*damaged"):
+        load_script("train").main([f"resume={folder}"])
+
+
+def test_two_processes_cannot_write_one_run(finished: Finished) -> None:
+    with (finished.folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process"):
+            load_script("train").main([f"resume={finished.folder}"])
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_written_result(tmp_path: Path, run_script: Run) -> None:
+    def little_room() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # a file past this fails as on a full disk
+
+    done = run_script("train", [*TINY, f"output={tmp_path}", "logger.wandb=disabled"], preexec_fn=little_room)
+    assert done.returncode == 2, done.stderr
+    last_line = done.stderr.strip().splitlines()[-1]
+    assert last_line.startswith("error: ") and "disk full" in last_line, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("predictions.zarr")) and not list(tmp_path.rglob("metrics.json"))
