@@ -95,7 +95,7 @@ class RolePool(nn.Module):
     def forward(self, site: Tensor) -> Tensor:
         """Return the context (batch, width) of each site (batch,)."""
         entry, weight = self.attention(site)
-        gap = (self.queries[site][:, None] - self.keys[entry]) * (entry >= 0)[..., None]
+        gap = self.queries[site][:, None] - self.keys[entry]
         embedded = self.embed(torch.cat([self.values[entry], gap], dim=-1))
         context: Tensor = (weight[:, :-1, None] * embedded).sum(1) + weight[:, -1:] * self.null
         return context

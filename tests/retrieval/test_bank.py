@@ -25,6 +25,14 @@ def test_holds_training_sites_with_known_flux_in_order_of_site_id(view, reorder)
     assert bank.site_id.tolist() == [f"XX-S{i:02d}" for i in range(11) if i != 5]
 
 
+def test_descriptors_are_standardised_on_training_sites_alone(view, bank):
+    others = ~view.train_sites[:, None]
+    static, static_mask = np.where(others, 50, view.static), view.static_mask | others
+    shifted = Bank.build(replace(view, static=static.astype(np.float32), static_mask=static_mask), 50.0)
+    np.testing.assert_array_equal(shifted.standards["slow"].mean, bank.standards["slow"].mean)
+    np.testing.assert_array_equal(shifted.keys["slow"], bank.keys["slow"])
+
+
 @pytest.mark.parametrize("kind", ["functional", "geographic"])
 @pytest.mark.parametrize("role", ["slow", "fast"])
 def test_no_neighbour_of_the_own_cluster_and_true_distances(view, bank, role, kind):
