@@ -5,14 +5,13 @@ missing; statics and classes stand on ``site``. Units are the canonical ones of 
 """
 
 import re
-import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from ..atomic import replacing
 from ..errors import UserError, did_you_mean
 from ..variables import (
     CLASSES,
@@ -94,16 +93,9 @@ def write_zarr(cube: xr.Dataset, path: Path) -> None:
     """
     if path.exists():
         raise UserError(f"{path}: exists already; remove it or choose another name")
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         # Text of any length is stored as such; numpy's fixed-length text has no Zarr 3 specification.
         _with_text_as(object, cube).to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
-        partial.rename(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was kept") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_zarr(path: Path) -> xr.Dataset:

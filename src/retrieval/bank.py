@@ -1,7 +1,5 @@
 """What is stored of training sites, and which of it each site of a cube may look up."""
 
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import replacing
 from ..config.schema import RetrievalConfig
 from ..contracts import Layout, TrainingView
 from ..errors import UserError
@@ -149,14 +148,8 @@ class Bank:
         for role in ROLES:
             arrays |= {f"{role}_keys": self.keys[role], f"{role}_values": self.values[role]}
             arrays |= {f"{role}_mean": self.standards[role].mean, f"{role}_spread": self.standards[role].spread}
-        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)
-            Path(unfinished).replace(path)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Bank":

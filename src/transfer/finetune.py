@@ -8,6 +8,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from ..atomic import write_text
 from ..errors import UserError
 from ..modules.checkpoints import network_weights
 
@@ -51,7 +52,7 @@ class FineTune(Callback):
         frozen = self._freeze(network)
         fate = {name: "frozen" if name in frozen else "loaded" if name in matching else "initialised" for name in own}
         if trainer.is_global_zero:
-            self.record.write_text(json.dumps({"checkpoint": self.checkpoint.name, "tensors": fate}, indent=1) + "\n")
+            write_text(json.dumps({"checkpoint": self.checkpoint.name, "tensors": fate}, indent=1) + "\n", self.record)
 
     def _freeze(self, network: nn.Module) -> set[str]:
         parts = dict(network.named_children())

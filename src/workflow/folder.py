@@ -4,15 +4,14 @@ import contextlib
 import fcntl
 import importlib.metadata
 import json
-import os
 import secrets
 import shlex
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..atomic import write_text
 from ..config.compose import to_yaml
 from ..config.schema import Config
 from ..errors import UserError
@@ -67,25 +66,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 def write_identity(config: Config, folder: Path, argv: Sequence[str]) -> None:
     """Write what makes the run repeatable: configuration, command, commit and versions; nothing of the environment."""
-    write_text(folder / "config.yaml", to_yaml(config))
+    write_text(to_yaml(config), folder / "config.yaml")
     command = folder / "command.txt"
     if not command.exists():
-        write_text(command, shlex.join(["python", "scripts/train.py", *argv]) + "\n")
+        write_text(shlex.join(["python", "scripts/train.py", *argv]) + "\n", command)
     versions = {name: version for name in PACKAGES if (version := _version(name))}
-    write_text(folder / "versions.json", json.dumps({"commit": _commit(), "packages": versions}, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_text(json.dumps({"commit": _commit(), "packages": versions}, indent=1) + "\n", folder / "versions.json")
 
 
 def _version(package: str) -> str | None:

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 
+from ..atomic import write_text
 from ..config.schema import Config, RaciConfig, StageConfig
 from ..datamodules.base import FluxDataModule
 from ..modules import NETWORKS
@@ -19,7 +20,6 @@ from ..modules.checkpoints import load_checkpoint
 from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
 from ..retrieval.bank import Bank
-from .folder import write_text
 from .progress import MONITOR, RunProgress
 
 
@@ -103,7 +103,7 @@ def fit(
         )
         lightning.seed_everything(config.seed, verbose=False)
         trainer.fit(module, datamodule=data, ckpt_path=folder.last, weights_only=True)
-        write_text(folder.finished, json.dumps({"steps": trainer.global_step}) + "\n")
+        write_text(json.dumps({"steps": trainer.global_step}) + "\n", folder.finished)
     module.load_state_dict(load_checkpoint(folder.checkpoints / "best.ckpt")["state_dict"])
     return module
 

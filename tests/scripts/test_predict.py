@@ -1,0 +1,78 @@
+"""Predicting new places with a finished run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from raciflux.config.schema import EmbeddedSource
+from raciflux.datamodules.cube import write_zarr
+from raciflux.datamodules.sources import read
+from raciflux.errors import UserError
+
+from .conftest import Finished, load_script
+
+PLACES = ["data=wetland_ch4", "data.source.places=16", "data.source.years=3"]
+
+
+@pytest.fixture(scope="module")
+def drivers_only() -> xr.Dataset:
+    """The towers of the tiny world without any flux."""
+    cube = read("wetland_ch4", EmbeddedSource(places=16, years=3), Path())
+    return cube.drop_vars([name for name in cube.data_vars if str(name).startswith("FCH4")])
+
+
+def test_places_are_predicted_without_targets_as_in_the_run_itself(
+    finished: Finished, drivers_only: xr.Dataset, tmp_path: Path
+) -> None:
+    write_zarr(drivers_only, tmp_path / "places.zarr")
+    output = tmp_path / "predicted.zarr"
+    load_script("predict").main([str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={output}"])
+    predicted = xr.open_zarr(output, consolidated=False).load()
+    assert predicted.sizes["site"] == 16
+    assert predicted["prediction"].attrs["units"] == "nmol m-2 s-1"
+    assert predicted.attrs["Conventions"].startswith("CF-") and predicted["site_id"].attrs["cf_role"] == "timeseries_id"
+    tested = xr.open_zarr(finished.folder / "predictions.zarr").load()
+    here = [list(predicted["site_id"].to_numpy()).index(name) for name in tested["site_id"].to_numpy()]
+    np.testing.assert_allclose(
+        predicted["prediction"].to_numpy()[here], tested["prediction"].to_numpy(), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_recipe_names_the_places_too(finished: Finished, tmp_path: Path) -> None:
+    output = tmp_path / "predicted.zarr"
+    load_script("predict").main([str(finished.folder), *PLACES, "data.source.seed=5", f"output={output}"])
+    assert np.isfinite(xr.open_zarr(output, consolidated=False)["prediction"].to_numpy()).any()
+
+
+@pytest.mark.parametrize("lost", ["TA", "VPD", "soil_ph", "wetland"])
+def test_a_missing_input_is_refused_by_name(
+    finished: Finished, drivers_only: xr.Dataset, tmp_path: Path, lost: str
+) -> None:
+    write_zarr(drivers_only.drop_vars(lost), tmp_path / "places.zarr")
+    with pytest.raises(UserError, match=lost):
+        load_script("predict").main([str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"])
+    assert not (tmp_path / "p.zarr").exists()
+
+
+def test_another_unit_is_refused(finished: Finished, drivers_only: xr.Dataset, tmp_path: Path) -> None:
+    kelvin = drivers_only.assign(TA=(drivers_only["TA"] + 273.15).assign_attrs(units="K"))
+    write_zarr(kelvin, tmp_path / "places.zarr")
+    with pytest.raises(UserError, match=r"TA.*K.*degC"):
+        load_script("predict").main([str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{run}"], "say which places"),
+        (["data=wetland_ch4"], "first argument is the run folder"),
+        (["{run}/nowhere", *PLACES], "nowhere"),
+        (["{run}", "data=nothing_like_it"], "nothing_like_it"),
+        (["{run}", "data=missing.zarr"], "missing.zarr"),
+        (["{run}", *PLACES, "output={run}"], "exists already"),
+    ],
+)
+def test_a_mistake_is_said(finished: Finished, arguments: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        load_script("predict").main([argument.format(run=finished.folder) for argument in arguments])
