@@ -1,5 +1,6 @@
 """The readable table at the end of a run."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -26,10 +27,10 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
 
 
 def _table(evaluation: Evaluation, score: str, title: str) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold")
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", no_wrap=True)
     for column in COLUMNS:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", min_width=max(map(len, column.split())))
     listed = [(row.model, row) for row in rows(evaluation.run, evaluation.baselines, score)]
     if evaluation.run.summary["without_odd_sites"]:
         listed += [

@@ -1,5 +1,6 @@
 """The rows of the headline table, for the console and the report alike."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,14 +36,14 @@ def rows(run: ScoredRun, baselines: Sequence[ScoredRun], score: str, *, odd_site
     ----------
     odd_sites : False takes the second line, the one without the odd sites.
     """
-    listed = []
+    listed, decimals = [], error_decimals(run)
     for model in (run, *baselines):
         block = _scores(model, odd_sites).get(score)
         if block:
-            listed.append(_row(model.model, block, block, main=model is run))
+            listed.append(_row(model.model, block, block, decimals, main=model is run))
     own = _scores(run, odd_sites)[score]
     if own["noise_ceiling"]:
-        listed.append(_row("noise ceiling", own["noise_ceiling"], own, ceiling=True))
+        listed.append(_row("noise ceiling", own["noise_ceiling"], own, decimals, ceiling=True))
     return listed
 
 
@@ -65,17 +66,17 @@ def _scores(model: ScoredRun, odd_sites: bool) -> dict[str, Any]:
     return dict(block["scores"]) if block else {}
 
 
-def _row(name: str, numbers: dict[str, Any], counts: dict[str, Any], **marks: bool) -> Row:
+def _row(name: str, numbers: dict[str, Any], counts: dict[str, Any], decimals: int, **marks: bool) -> Row:
     r2, rmse, pooled = numbers["per_site"]["r2"], numbers["per_site"]["rmse"], numbers["pooled"]
     return Row(
         model=name,
         median_r2=show(r2["median"]),
         quartiles_r2=NONE if r2["q25"] is None else f"{show(r2['q25'])} to {show(r2['q75'])}",
-        median_rmse=show(rmse["median"], 3),
-        p90_rmse=show(rmse["p90"], 3),
+        median_rmse=show(rmse["median"], decimals),
+        p90_rmse=show(rmse["p90"], decimals),
         pooled_r2=show(pooled["r2"]),
-        pooled_rmse=show(pooled["rmse"], 3),
-        bias=show(pooled.get("bias"), 3),
+        pooled_rmse=show(pooled["rmse"], decimals),
+        bias=show(pooled.get("bias"), decimals),
         sites=counts["sites"],
         clusters=counts["clusters"],
         days=counts["days"],
@@ -83,11 +84,12 @@ def _row(name: str, numbers: dict[str, Any], counts: dict[str, Any], **marks: bo
     )
 
 
-def show(value: float | None, significant: int = 0) -> str:
-    """Write a number with three decimals, or very large and small ones with ``significant`` digits; a dash for none."""
-    if value is None:
-        return NONE
-    if not significant:
-        return f"{value:.3f}".replace("-", "−")
-    text = f"{value:.{significant}g}" if abs(value) >= 100 or (0 < abs(value) < 0.001) else f"{value:.3f}"
-    return text.replace("-", "−")
+def error_decimals(run: ScoredRun) -> int:
+    """Return how many decimals the run's errors are shown with: four significant digits of its pooled RMSE."""
+    rmse = run.summary["scores"][run.primary]["pooled"]["rmse"]
+    return 3 if not rmse else max(0, min(9, 3 - math.floor(math.log10(rmse))))
+
+
+def show(value: float | None, decimals: int = 3) -> str:
+    """Write a number with a true minus sign, an undefined one as a dash."""
+    return NONE if value is None else f"{value:.{decimals}f}".replace("-", "−")

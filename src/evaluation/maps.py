@@ -1,5 +1,6 @@
 """Maps: the error at each site, and where the retrieved neighbours of one site are."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from ..land import land_polygons
-from .drawing import BLUE, GREY, INK, LAND, ORANGE, VERMILLION, Drawn, new_figure, save
+from .drawing import BLUE, GREY, INK, LAND, ORANGE, SHORE, VERMILLION, WIDTH, Drawn, new_figure, save
 from .scored import ScoredRun
 from .wording import LABELS, pretty_unit, target_name
 
@@ -27,9 +28,10 @@ def draw_error_map(run: ScoredRun, path: Path) -> Drawn | None:
     if sites.is_empty():
         return None
     lon, lat, rmse = (sites[name].to_numpy() for name in ("lon", "lat", "rmse"))
-    figure = new_figure(4.4)
+    window = _Window.around(lon, lat)
+    figure = new_figure(window.height + 0.8)
     axes = figure.subplots()
-    _land(axes, lon, lat)
+    _land(axes, window)
     top = float(np.quantile(rmse, 0.95)) if rmse.size > 20 else float(rmse.max())
     points: PathCollection = axes.scatter(
         lon, lat, c=rmse, cmap="viridis_r", vmin=0, vmax=top, s=34, edgecolors=INK, linewidths=0.5, zorder=3
@@ -60,9 +62,10 @@ def draw_neighbours(run: ScoredRun, path: Path) -> Drawn | None:
     place = run.position(site)
     here = (float(run.predictions["lon"].to_numpy()[place]), float(run.predictions["lat"].to_numpy()[place]))
     roles = rows["role"].unique(maintain_order=True).to_list()
-    figure = new_figure(0.6 + 3.3 * len(roles))
+    window = _Window.around(np.append(rows["neighbour_lon"], here[0]), np.append(rows["neighbour_lat"], here[1]))
+    figure = new_figure(0.3 + (window.height + 0.3) * len(roles))
     for axes, role in zip(figure.subplots(len(roles), 1, squeeze=False)[:, 0], roles, strict=True):
-        _land(axes, np.append(rows["neighbour_lon"], here[0]), np.append(rows["neighbour_lat"], here[1]))
+        _land(axes, window)
         for kind, group in rows.filter(role=role).group_by("kind", maintain_order=True):
             _neighbours(axes, here, group, KIND_COLOURS.get(str(kind[0]), GREY))
         axes.plot(*here, marker="*", markersize=15, color=VERMILLION, markeredgecolor="white", linestyle="", zorder=5)
@@ -94,16 +97,38 @@ def _neighbours(axes: Axes, here: tuple[float, float], rows: pl.DataFrame, colou
     )
 
 
-def _land(axes: Axes, lon: NDArray[np.floating], lat: NDArray[np.floating]) -> None:
-    """Coasts under the given places, on a plate carree map that is true to scale at their middle latitude."""
+@dataclass(frozen=True)
+class _Window:
+    """The part of the world that a map shows, in degrees; plate carree, true to scale at its middle up to 50 degrees."""
+
+    west: float
+    east: float
+    south: float
+    north: float
+
+    @classmethod
+    def around(cls, lon: NDArray[np.floating], lat: NDArray[np.floating]) -> "_Window":
+        """Show all given places, and enough around them that a coast is in sight."""
+        return cls(*_span(lon, LEAST_SPAN[0], 180.0), *_span(lat, LEAST_SPAN[1], 90.0))
+
+    @property
+    def aspect(self) -> float:
+        """Length of a degree of latitude against one of longitude."""
+        return float(1 / np.cos(np.radians(min(abs(self.south + self.north) / 2, 50.0))))
+
+    @property
+    def height(self) -> float:
+        """Height of the map across a figure of the house's width, inches."""
+        return (WIDTH - 0.6) * self.aspect * (self.north - self.south) / (self.east - self.west)
+
+
+def _land(axes: Axes, window: _Window) -> None:
+    """Draw the coasts of a window and label its edges."""
     rings = [ring for polygon in land_polygons() for ring in polygon]
     codes = [[Outline.MOVETO] + [Outline.LINETO] * (len(ring) - 2) + [Outline.CLOSEPOLY] for ring in rings]
     outline = Outline(np.concatenate(rings), np.concatenate(codes))
-    axes.add_patch(PathPatch(outline, facecolor=LAND, edgecolor="#A8A49A", linewidth=0.4, zorder=1))
-    west, east = _span(lon, LEAST_SPAN[0], 180.0)
-    south, north = _span(lat, LEAST_SPAN[1], 90.0)
-    stretch = 1 / np.cos(np.radians(min(abs(south + north) / 2, 60.0)))
-    axes.set(xlim=(west, east), ylim=(south, north), aspect=min(stretch, 1.6))
+    axes.add_patch(PathPatch(outline, facecolor=LAND, edgecolor=SHORE, linewidth=0.4, zorder=1))
+    axes.set(xlim=(window.west, window.east), ylim=(window.south, window.north), aspect=window.aspect)
     axes.xaxis.set_major_formatter(lambda x, _: f"{abs(x):g}°{'E' if x > 0 else 'W' if x < 0 else ''}")
     axes.yaxis.set_major_formatter(lambda y, _: f"{abs(y):g}°{'N' if y > 0 else 'S' if y < 0 else ''}")
     axes.tick_params(labelsize=8, length=2)

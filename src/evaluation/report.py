@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from ..variables import CLASSES
 from .drawing import Drawn
-from .headline import rows, show, unlike
+from .headline import error_decimals, rows, show, unlike
 from .run_folder import write_text
 from .scored import ScoredRun
 from .wording import LABELS, long_name, notes, pretty_unit, target_name
@@ -84,9 +84,12 @@ def _facts(run: ScoredRun) -> dict[str, str]:
 def _site_table(run: ScoredRun) -> dict[str, Any]:
     """Cells as (value to sort by, text to show)."""
     sites = run.sites.filter(score=run.primary).sort("r2", descending=True, nulls_last=True)
-    columns = [name for name in SITE_COLUMNS if name in sites.columns]
+    columns, decimals = [name for name in SITE_COLUMNS if name in sites.columns], error_decimals(run)
     cells = [
-        [("" if value is None else value, _cell(name, value)) for name, value in zip(columns, row, strict=True)]
+        [
+            ("" if value is None else value, _cell(name, value, decimals))
+            for name, value in zip(columns, row, strict=True)
+        ]
         for row in sites.select(columns).iter_rows()
     ]
     return {
@@ -95,16 +98,12 @@ def _site_table(run: ScoredRun) -> dict[str, Any]:
     }
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: Any, decimals: int) -> str:
     if isinstance(value, str):
         return value
-    return (
-        f"{value:,}"
-        if name == "days"
-        else str(value)
-        if name in WHOLE
-        else show(value, 0 if name in ("r2", "kge") else 3)
-    )
+    if name in WHOLE:
+        return f"{value:,}" if name == "days" else str(value)
+    return show(value, decimals if name in ("rmse", "mae", "bias") else 3)
 
 
 def _data_uri(path: Path) -> str:
