@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .figures import draw_all
 from .report import write_report
@@ -67,7 +66,7 @@ def stored_differences(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def _differences(stored: Any, computed: Any, where: str) -> Iterator[str]:
+def _differences(stored: object, computed: object, where: str) -> Iterator[str]:
     if isinstance(stored, dict) and isinstance(computed, dict):
         for name in sorted(stored.keys() | computed.keys()):
             yield from _differences(stored.get(name), computed.get(name), f"{where}.{name}" if where else name)
@@ -75,6 +74,7 @@ def _differences(stored: Any, computed: Any, where: str) -> Iterator[str]:
         yield f"{where} is stored as {stored} but recomputed as {computed}"
 
 
-def _same(stored: Any, computed: Any) -> bool:
-    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (stored, computed))
-    return math.isclose(stored, computed, rel_tol=TOLERANCE, abs_tol=1e-12) if numbers else bool(stored == computed)
+def _same(stored: object, computed: object) -> bool:
+    if isinstance(stored, float) and isinstance(computed, float):
+        return math.isclose(stored, computed, rel_tol=TOLERANCE, abs_tol=1e-12)
+    return stored == computed

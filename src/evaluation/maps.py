@@ -99,7 +99,7 @@ def _neighbours(axes: Axes, here: tuple[float, float], rows: pl.DataFrame, colou
 
 @dataclass(frozen=True)
 class _Window:
-    """The part of the world that a map shows, in degrees; plate carree, true to scale at its middle up to 50 degrees."""
+    """The part of the world that a map shows, in degrees: plate carree, true to scale at its middle (to 50)."""
 
     west: float
     east: float

@@ -98,7 +98,7 @@ def _site_table(run: ScoredRun) -> dict[str, Any]:
     }
 
 
-def _cell(name: str, value: Any, decimals: int) -> str:
+def _cell(name: str, value: str | float | None, decimals: int) -> str:
     if isinstance(value, str):
         return value
     if name in WHOLE:

@@ -194,7 +194,7 @@ def write_predictions(dataset: xr.Dataset, path: Path) -> None:
         described.to_zarr(partial, zarr_format=3, consolidated=True, encoding=encoding, mode="w")
 
 
-def write_json(content: Any, path: Path) -> None:
+def write_json(content: object, path: Path) -> None:
     """Write JSON, whole or not at all; NaN and infinity are refused (say null)."""
     write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", path)
 

@@ -5,7 +5,6 @@ least ``min_scored_days`` of them, whatever a model predicts there. Undefined nu
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from . import metrics
 from .metrics import FloatArray, Sums
 from .wording import SCORES
 
+QUANTILES = {"median": 0.5, "q25": 0.25, "q75": 0.75, "p90": 0.9}
 METRICS: dict[str, Callable[[Sums], FloatArray]] = {
     "r2": metrics.r2,
     "rmse": metrics.rmse,
@@ -149,15 +149,14 @@ def _column(values: FloatArray) -> pl.Series:
     return pl.Series(values, dtype=pl.Float64).fill_nan(None)
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
+def _number(value: FloatArray) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _spread(values: pl.Series) -> dict[str, Any]:
-    """Distribution over sites; quantiles interpolate linearly."""
-    quantiles = {"median": 0.5, "q25": 0.25, "q75": 0.75, "p90": 0.9}
-    return {
-        "sites": len(values) - values.null_count(),
-        "mean": _number(values.mean()),
-        **{name: _number(values.quantile(q, "linear")) for name, q in quantiles.items()},
-    }
+    """Distribution over the sites that have the number; quantiles interpolate linearly."""
+    known = values.drop_nulls().to_numpy()
+    if not known.size:
+        return {"sites": 0, "mean": None, **dict.fromkeys(QUANTILES)}
+    quantiles = {name: float(np.quantile(known, q)) for name, q in QUANTILES.items()}
+    return {"sites": known.size, "mean": float(known.mean()), **quantiles}
