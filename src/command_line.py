@@ -42,7 +42,7 @@ def run_script(main: Callable[[Sequence[str]], None]) -> NoReturn:
         full = next((cause for cause in _chain(error) if _is_full(cause)), None)
         if full is None:
             raise
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # zarr's other writers fail likewise
+        _hush_other_writers()
         _leave(f"disk full ({full}); free some space or give output=FOLDER on another disk", USER_ERROR)
     sys.exit(0)
 
@@ -104,6 +104,12 @@ def _show(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; nor may the flush at exit complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _hush_other_writers() -> None:
+    """Keep zarr's concurrent writers, which fail on the same full disk, from burying the one line in tracebacks."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    sys.unraisablehook = lambda _: None
 
 
 def _is_full(error: BaseException) -> bool:

@@ -5,7 +5,11 @@ import re
 from ..errors import UserError
 from .schema import Config, CubeSource, EmbeddedSource, RaciConfig, StageConfig, TableSource
 
-PARTS = ("slow_encoder", "fast_encoder", "retrieval", "head")
+PARTS: dict[str, tuple[str, ...]] = {  # of each network, by model; a test holds them against the modules
+    "raci": ("slow_encoder", "fast_encoder", "retrieval", "head"),
+    "ct_lstm": ("slow_encoder", "fast_encoder", "head"),
+    "lstm": ("fast_encoder", "head"),
+}
 EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -123,14 +127,28 @@ def _check_transfer(config: Config) -> None:
         raise UserError(
             "transfer.freeze keeps pretrained parts, but transfer=scratch pretrains none; take transfer.freeze=[]"
         )
-    for part in transfer.freeze:
-        if part not in PARTS:
-            raise UserError(f"transfer.freeze: no part {part!r}; parts are {', '.join(PARTS)}")
-    if set(transfer.freeze) == set(PARTS):
-        raise UserError("transfer.freeze names every part, so that nothing is left to train; leave one out")
+    for model in (config.model.name, *config.compare):
+        if model in PARTS:
+            _check_freeze(transfer.freeze, model, _parts(config, model))
     for name, stage in _stages(config).items():
         if stage.learning_rate == 0:
             raise UserError(f"{name}.learning_rate is 0, so that nothing would be learned; give a positive one")
+
+
+def _check_freeze(freeze: list[str], model: str, parts: list[str]) -> None:
+    for part in freeze:
+        if part not in parts:
+            raise UserError(
+                f"transfer.freeze: {model} has no part {part!r}; its parts are {', '.join(parts)}. "
+                f"Models of compare freeze the same parts"
+            )
+    if set(freeze) == set(parts):
+        raise UserError(f"transfer.freeze names every part of {model}, so that nothing is left to train; leave one out")
+
+
+def _parts(config: Config, model: str) -> list[str]:
+    alone = isinstance(config.model, RaciConfig) and not config.model.retrieval.enabled
+    return [part for part in PARTS[model] if part != "retrieval" or not alone]
 
 
 def _check_trainer(config: Config) -> None:

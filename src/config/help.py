@@ -99,11 +99,11 @@ def _default(key: Key) -> str:
 
 
 def _allowed(key: Key) -> str:
-    null = " or null" if key.optional else ""
     if key.choices:
-        return f"{'any of ' if key.type is list else ''}{' | '.join(key.choices)}{null}"
-    within = f" {key.bounds[0]} to {key.bounds[1]}" if key.bounds else ""
-    return f"{_NAMES[key.type]}{within}{null}"
+        allowed = f"{'any of ' if key.type is list else ''}{' | '.join(key.choices)}"
+    else:
+        allowed = _NAMES[key.type] + (f" {key.bounds[0]} to {key.bounds[1]}" if key.bounds else "")
+    return f"{allowed} or null" if key.optional else allowed
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:

@@ -5,6 +5,8 @@ starts. Where a section has several kinds (a source, a model), the table beside 
 dataclass.
 """
 
+# ruff: noqa: RUF009  key() is a dataclasses.field
+
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -3,9 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raciflux.config.checks import check_machine, check_name
+from raciflux.config.checks import PARTS, check_machine, check_name
 from raciflux.config.compose import compose
+from raciflux.config.schema import MODELS
+from raciflux.contracts import Layout, WindowLayout
 from raciflux.errors import UserError
+from raciflux.modules import NETWORKS
 
 
 @pytest.mark.parametrize(
@@ -21,8 +24,15 @@ from raciflux.errors import UserError
         (["data.simulation.face=towers"], "data.simulation.face must be simulation"),
         (["data.pair=terrestrial_gpp"], "data.source.kind=embedded has no terrestrial_gpp"),
         (["data.root=''", "experiment=fluxnet2015_gpp"], "data.root is empty"),
-        (["transfer.freeze=[slow_encodr]"], "no part 'slow_encodr'"),
-        (["transfer.freeze=[slow_encoder,fast_encoder,retrieval,head]"], "nothing is left to train"),
+        (["transfer.freeze=[slow_encodr]"], "raci has no part 'slow_encodr'; its parts are slow_encoder, fast_encoder"),
+        (["transfer.freeze=[retrieval]"], "ct_lstm has no part 'retrieval'"),  # before RACI has been trained
+        (["model=lstm", "compare=[]", "transfer.freeze=[slow_encoder]"], "lstm has no part 'slow_encoder'"),
+        (
+            ["model.retrieval.enabled=false", "compare=[]", "transfer.freeze=[retrieval]"],
+            "raci has no part 'retrieval'",
+        ),
+        (["model=lstm", "compare=[]", "transfer.freeze=[fast_encoder,head]"], "every part of lstm"),
+        (["compare=[]", "transfer.freeze=[slow_encoder,fast_encoder,retrieval,head]"], "nothing is left to train"),
         (["transfer=scratch", "transfer.freeze=[head]"], "transfer=scratch pretrains none"),
         (["transfer.pretrain.learning_rate=0"], "transfer.pretrain.learning_rate is 0"),
         (["transfer.finetune.learning_rate=0", "transfer=scratch"], "transfer.finetune.learning_rate is 0"),
@@ -57,7 +67,8 @@ def test_contradiction_is_refused(overrides, words):
         ["data.split.fold=null"],
         ["data.window.warmup_days=91", "data.window.scored_days=359"],
         ["data.simulation=null", "transfer=scratch"],
-        ["transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],
+        ["compare=[site_mean]", "transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],
+        ["transfer.freeze=[slow_encoder]"],
         ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
         ["model=ct_lstm", "compare=[site_mean]"],
         ["model.retrieval.enabled=false", "model.retrieval.roles=[]"],
@@ -99,6 +110,15 @@ def test_names_refused(name):
 @pytest.mark.parametrize("name", ["US-Myb", "a", "0", "x_1.2-b", "a" * 100])
 def test_names_accepted(name):
     check_name(name, "experiment")
+
+
+def test_parts_are_those_of_the_networks():
+    window = WindowLayout(warmup=2, scored=4, block_days=2, history=2)
+    layout = Layout("GPP", ("TA", "SW"), ("TA",), ("mat",), ("igbp",), (3,), window)
+    assert set(PARTS) == set(NETWORKS)
+    for name, network in NETWORKS.items():
+        parts = {part for part, _ in network(MODELS[name](), layout).named_children()}
+        assert parts == set(PARTS[name])
 
 
 def test_gpu_asked_for_and_not_there(monkeypatch):

@@ -70,6 +70,7 @@ def test_dotted_path_is_named_in_full():
     assert refusal("modle.hidden=3") == "no key 'modle.hidden'; did you mean 'model.hidden'?"
     assert "did you mean 'model.hidden'" in refusal("hidden=3")
     assert "did you mean 'model'" in refusal("modle=raci")
+    assert "did you mean 'model.retrieval.kinds'" in refusal("kinds=[functional]")
     assert "did you mean 'transfer.name'" in refusal("transfername=scratch")
 
 
@@ -99,6 +100,8 @@ def test_key_of_another_kind_says_whose_it_is():
         ("data.sites=[null]", "data.sites takes a list of texts"),
         ("data.split.fold=x", "data.split.fold takes a whole number or null; given x"),
         ("data.split=3", "data.split is a section and takes no value; set a key of it, such as data.split.kind"),
+        ("data.source=3", "data.source.kind is not given; add one of embedded, table, cube"),
+        ("data.simulation=3", "data.simulation.kind is not given; add one of embedded, table, cube"),
         ("model.hidden=0", "model.hidden must lie between 1 and 4096; given 0"),
         ("model.hidden=4097", "model.hidden must lie between 1 and 4096"),
         ("model.dropout=-0.1", "must lie between"),
