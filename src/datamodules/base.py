@@ -119,8 +119,10 @@ class FluxDataModule(lightning.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        """Yield random tilings of the training sites."""
-        return _loader(RandomTiling(self.trainable, self.window, self.batch_size, self.seed, *self._rank_and_world()))
+        """Yield random tilings of the training sites without end, from the trainer's step on."""
+        step = self.trainer.global_step if self.trainer else 0
+        rank, world = self._rank_and_world()
+        return _loader(RandomTiling(self.trainable, self.window, self.batch_size, self.seed, rank, world, step))
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Yield each measured day of the validation sites once."""

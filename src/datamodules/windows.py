@@ -1,5 +1,6 @@
 """Which windows are drawn: random tilings for training, one fixed tiling for everything that is scored."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,43 +33,58 @@ class FixedTiling(Sampler[Tensor]):
         return -(-len(self.index) // self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter(torch.split(self.index, self.batch_size))
+        return iter(_batches(self.index, self.batch_size))
 
 
 class RandomTiling(Sampler[Tensor]):
-    """Windows of one epoch: each site is tiled from a random offset, so every training day counts once an epoch.
+    """An endless stream of windows: epoch after epoch, each site tiled from a random offset.
 
-    The draw depends on ``seed`` and epoch alone, and each rank takes its share of every global batch.
+    Every training day counts once an epoch. The n-th batch depends on ``seed`` and n alone, so a resumed training goes
+    on with the windows it would have drawn. Each rank takes its share of every global batch.
+
+    Parameters
+    ----------
+    counts : (site, day) bool, training days.
+    start : number of batches that were drawn before.
     """
 
     def __init__(
-        self, counts: NDArray[np.bool_], window: WindowLayout, batch_size: int, seed: int, rank: int = 0, world: int = 1
+        self,
+        counts: NDArray[np.bool_],
+        window: WindowLayout,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        start: int = 0,
     ) -> None:
         self.counts = torch.as_tensor(counts)
         self.window = window
         self.batch_size = batch_size
         self.seed = seed
         self.rank, self.world = rank, world
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning tells the epoch before each pass."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-len(self._draw()) // self.batch_size)
+        self.start = start
 
     def __iter__(self) -> Iterator[Tensor]:
-        for batch in torch.split(self._draw(), self.batch_size):
+        if not self.counts.any():
+            return
+        stream = (batch for n in itertools.count() for batch in _batches(self.epoch(n), self.batch_size))
+        for batch in itertools.islice(stream, self.start, None):
             share = batch[self.rank :: self.world]
             # A last batch smaller than the number of ranks: the ranks without a share repeat its first window.
             yield share if len(share) else batch[:1]
 
-    def _draw(self) -> Tensor:
-        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+    def epoch(self, number: int) -> Tensor:
+        """Draw the windows (window, 2) of one epoch: site and first day."""
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         offset = torch.randint(0, self.window.scored, (len(self.counts),), generator=rng)
         index = tiling(self.counts, self.window, offset)
         return index[torch.randperm(len(index), generator=rng)]
+
+
+def _batches(index: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Cut into batches; ``torch.split`` alone would make one empty batch of nothing."""
+    return torch.split(index, size) if len(index) else ()
 
 
 def tiling(counts: Tensor, window: WindowLayout, offset: Tensor) -> Tensor:

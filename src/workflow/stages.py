@@ -21,6 +21,7 @@ from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
 from ..retrieval.bank import Bank
 from .progress import MONITOR, RunProgress
+from .seeded_steps import SeededSteps
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def _trainer(
         folder.checkpoints, filename="best", monitor=MONITOR, save_last=True, enable_version_counter=False
     )
     early = EarlyStopping(MONITOR, patience=stage.patience, check_finite=True)
+    seeded = SeededSteps(config.seed)
     # Deterministic mode would also fill each new tensor before it is written: 8 % of an LSTM's step, for nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by torch later
     return lightning.Trainer(
@@ -136,7 +138,7 @@ def _trainer(
         enable_model_summary=False,
         default_root_dir=folder.run,
         logger=[CSVLogger(folder.run, name="logs", version=folder.name), *loggers],
-        callbacks=[checkpoint, early, *callbacks],
+        callbacks=[checkpoint, early, seeded, *callbacks],
     )
 
 

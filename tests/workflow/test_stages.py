@@ -1,0 +1,100 @@
+"""Resumed is the same run to the bit: weights, scores and what ends a stage."""
+
+import csv
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from raciflux.config.schema import Config, DataConfig, RaciConfig, RetrievalConfig, StageConfig, TransferConfig
+from raciflux.datamodules.base import FluxDataModule
+from raciflux.modules.checkpoints import load_checkpoint
+from raciflux.workflow.progress import RunProgress
+from raciflux.workflow.stages import StageFolder, build_bank, build_module, fit, quiet
+
+from worlds import tiny_cube, tiny_data
+
+STAGE = StageConfig(steps=22, batch_size=8, check_every=4, patience=100, learning_rate=0.02)
+MODEL = RaciConfig(hidden=6, regime=4, embedding=3, retrieval=RetrievalConfig(neighbours=2, width=3))
+CONFIG = Config(
+    experiment="tiny",
+    data=DataConfig(pair="terrestrial_gpp"),
+    model=MODEL,
+    transfer=TransferConfig(name="scratch", finetune=STAGE),
+)
+
+
+class KilledError(Exception):
+    """Stands for a machine that goes down."""
+
+
+class KillAt(Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == self.step:
+            raise KilledError
+
+
+@pytest.fixture(scope="module")
+def data() -> FluxDataModule:
+    return tiny_data(tiny_cube(), batch_size=STAGE.batch_size)
+
+
+def train(data, folder, stage=STAGE, callbacks=()):
+    quiet()
+    module = build_module(CONFIG, stage, data, build_bank(CONFIG, data))
+    return fit(CONFIG, stage, StageFolder(folder, "towers"), data, module, list(callbacks), [], RunProgress(1, False))
+
+
+def last_state(folder):
+    return load_checkpoint(folder / "checkpoints" / "towers" / "last.ckpt")["state_dict"]
+
+
+def scores(folder):
+    """Validation score by step, as the log has it."""
+    with (folder / "logs" / "towers" / "metrics.csv").open() as file:
+        return {int(row["step"]): row["val/mean_rmse"] for row in csv.DictReader(file) if row.get("val/mean_rmse")}
+
+
+@pytest.fixture(scope="module")
+def straight(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight")
+    return folder, train(data, folder).state_dict()
+
+
+@pytest.mark.parametrize("step", [6, 8, 13])  # between two checkpoints, at one, and in a later epoch
+def test_killed_and_resumed_it_is_the_same_run(data, straight, tmp_path, step):
+    folder, best = straight
+    with pytest.raises(KilledError):
+        train(data, tmp_path, callbacks=[KillAt(step)])
+    assert not (tmp_path / "checkpoints" / "towers" / "finished.json").exists()
+    torch.manual_seed(1234)  # what another process happens to have drawn
+    resumed = train(data, tmp_path).state_dict()
+    assert all(torch.equal(resumed[name], value) for name, value in best.items())
+    assert all(torch.equal(last_state(tmp_path)[name], value) for name, value in last_state(folder).items())
+
+
+def test_dropout_is_on_in_these_runs(data):
+    """So that the test above holds its randomness, too."""
+    assert MODEL.dropout > 0
+    assert MODEL.retrieval.neighbour_dropout > 0
+    module = build_module(CONFIG, STAGE, data, build_bank(CONFIG, data)).train()
+    batch = data.arrays.gather(next(iter(data.train_dataloader())))
+    assert not torch.equal(module.network(batch), module.network(batch))
+
+
+def test_a_stage_ends_with_its_best_weights(data, straight):
+    folder, best = straight
+    stored = load_checkpoint(folder / "checkpoints" / "towers" / "best.ckpt")["state_dict"]
+    assert all(torch.equal(best[name], value) for name, value in stored.items())
+    logged = {step: float(score) for step, score in scores(folder).items()}
+    assert len(logged) == STAGE.steps // STAGE.check_every
+    content = load_checkpoint(folder / "checkpoints" / "towers" / "best.ckpt")
+    assert content["global_step"] - 1 == min(logged, key=logged.get)
+
+
+def test_a_finished_stage_is_not_trained_again(data, straight, tmp_path):
+    folder, best = straight
+    again = train(data, folder, callbacks=[KillAt(1)])
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in best.items())
