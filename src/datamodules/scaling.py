@@ -42,7 +42,7 @@ class Scaler:
         """
         inputs = {}
         for name in roles.fast + roles.static:
-            inputs[name] = _moments(name, cube[name].to_numpy()[train])
+            inputs[name] = _moments(name, cube[name].transpose("site", ...).to_numpy()[train])
         if not trainable.any():
             raise UserError(f"no day of {roles.target} can be trained on: check data.quality and the quality columns")
         mean, std = _moments(roles.target, cube[roles.target].transpose("site", "time").to_numpy()[trainable])
@@ -103,8 +103,9 @@ class Scaler:
                 TargetScale(target["unit"], target["mean"], target["std"]),
                 {name: tuple(labels) for name, labels in raw["classes"].items()},
             )
-        except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: not a readable scaler ({error}); is this a finished run?") from error
+        except (OSError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            why = " ".join(str(error).split())  # a YAML error has several lines
+            raise UserError(f"{path}: not a readable scaler ({why}); is this a finished run?") from error
 
 
 def _moments(name: str, values: NDArray[np.float32]) -> tuple[float, float]:

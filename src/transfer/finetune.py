@@ -28,7 +28,8 @@ class FineTune(Callback):
     Raises
     ------
     UserError
-        If no tensor matches, if the checkpoint holds tensors the network has no place for, or if a part does not exist.
+        If no tensor matches, if the checkpoint holds tensors the network has no place for, if a part does not exist, or
+        if every part is frozen.
     """
 
     def __init__(self, checkpoint: Path, freeze: Sequence[str], record: Path) -> None:
@@ -60,6 +61,8 @@ class FineTune(Callback):
             if part not in parts:
                 raise UserError(f"transfer.freeze: {part!r} is no part of this model; its parts: {', '.join(parts)}")
             parts[part].requires_grad_(False)
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise UserError("transfer.freeze: every part is frozen, so nothing is left to fine-tune; leave one out")
         return {name for name, _ in network.named_parameters() if name.split(".")[0] in self.freeze}
 
 
