@@ -1,0 +1,150 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from raciflux.contracts import TargetScale
+from raciflux.datamodules.roles import Roles
+from raciflux.datamodules.scaling import Scaler
+from raciflux.errors import UserError
+
+from worlds import tiny_cube
+
+ROLES = Roles("GPP", ("TA", "VPD"), ("elevation", "mat"), ("igbp", "koppen"))
+SITES, DAYS = 12, 100
+TRAIN = np.arange(SITES) < 6
+TRAINABLE = np.isfinite(tiny_cube(SITES, DAYS)["GPP"].to_numpy()) & TRAIN[:, None] & (np.arange(DAYS) % 3 > 0)
+
+
+def fitted(cube: xr.Dataset, train=TRAIN, trainable=TRAINABLE, roles=ROLES) -> Scaler:
+    return Scaler.fit(cube, roles, train, trainable)
+
+
+@pytest.fixture
+def cube() -> xr.Dataset:
+    return tiny_cube(SITES, DAYS)
+
+
+def changed(cube, name, where, value):
+    return cube.assign({name: cube[name].where(~xr.DataArray(where, dims=cube[name].dims), value)})
+
+
+def test_moments_are_of_the_finite_values_of_training_sites(cube):
+    scaler = fitted(cube)
+    for name in ("TA", "VPD", "elevation", "mat"):
+        values = cube[name].to_numpy()[TRAIN].astype(np.float64)
+        assert scaler.inputs[name] == pytest.approx((np.nanmean(values), np.nanstd(values)))
+    target = cube["GPP"].to_numpy()[TRAINABLE].astype(np.float64)
+    assert scaler.target == TargetScale("gC m-2 d-1", pytest.approx(target.mean()), pytest.approx(target.std()))
+
+
+def test_nothing_at_validation_or_test_sites_changes_it(cube):
+    other = cube
+    for name in ("TA", "VPD", "GPP"):
+        other = changed(other, name, np.broadcast_to(~TRAIN[:, None], (SITES, DAYS)), 1e6)
+    for name in ("elevation", "mat"):
+        other = changed(other, name, ~TRAIN, 1e6)
+    for name in ("igbp", "koppen"):
+        other = changed(other, name, ~TRAIN, "ZZ")
+    assert fitted(other) == fitted(cube)
+
+
+def test_a_target_outside_the_training_days_changes_nothing(cube):
+    assert fitted(changed(cube, "GPP", ~TRAINABLE, 1e6)) == fitted(cube)
+    assert fitted(changed(cube, "GPP", TRAINABLE, 7.0)) != fitted(cube)
+
+
+def test_scaled_training_inputs_have_mean_0_and_deviation_1(cube):
+    scaled = fitted(cube).scale("TA", cube["TA"].to_numpy())
+    assert scaled.dtype == np.float32
+    assert np.nanmean(scaled[TRAIN]) == pytest.approx(0, abs=1e-5)
+    assert np.nanstd(scaled[TRAIN]) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_array_equal(np.isnan(scaled), np.isnan(cube["TA"].to_numpy()))
+
+
+def test_the_order_of_dimensions_does_not_matter(cube):
+    assert fitted(cube.transpose("time", "site")) == fitted(cube)
+
+
+def test_a_constant_input_is_0_and_not_infinite(cube):
+    constant = cube.assign(TA=xr.full_like(cube["TA"], 21.3), mat=xr.full_like(cube["mat"], 0.0))
+    scaler = fitted(constant)
+    for name in ("TA", "mat"):
+        np.testing.assert_allclose(scaler.scale(name, constant[name].to_numpy()), 0, atol=1e-5)
+    assert scaler.inputs["TA"][1] == 1.0
+
+
+def test_class_codes_come_from_training_sites_alone(cube):
+    igbp = np.array(["GRA", "ENF", "unknown", "GRA", "ENF", "GRA", "WET", "GRA", "unknown", "ENF", "NO", ""])
+    scaler = fitted(cube.assign(igbp=("site", igbp)))
+    assert scaler.classes["igbp"] == ("ENF", "GRA")
+    assert scaler.class_sizes == (3, 3)
+    assert scaler.encode("igbp", igbp).tolist() == [2, 1, 0, 2, 1, 2, 0, 2, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["TA", "elevation"])
+def test_an_input_without_a_value_at_training_sites_is_named(cube, name):
+    with pytest.raises(UserError, match=rf"{name} has no value at any training site.*data.drop_inputs=\[{name}\]"):
+        fitted(cube.assign({name: cube[name].where(xr.DataArray(~TRAIN, dims="site"))}))
+
+
+def test_no_training_day_is_said(cube):
+    with pytest.raises(UserError, match="no day of GPP can be trained on"):
+        fitted(cube, trainable=np.zeros((SITES, DAYS), bool))
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+def test_saved_and_loaded_it_is_the_same_to_the_bit(cube, tmp_path):
+    igbp = np.array(["NO", "null", "1e3", "'", "#", "é", "y", "~", "0x1F", "a: b", "[", "unknown"])
+    scaler = fitted(cube.assign(igbp=("site", igbp)), train=np.ones(SITES, bool))
+    scaler.save(tmp_path / "scaler.yaml")
+    loaded = Scaler.load(tmp_path / "scaler.yaml")
+    assert loaded == scaler
+    assert len(loaded.classes["igbp"]) == 11
+    np.testing.assert_array_equal(
+        loaded.scale("VPD", cube["VPD"].to_numpy()), scaler.scale("VPD", cube["VPD"].to_numpy())
+    )
+
+
+def test_roles_without_statics_or_classes_come_back(cube, tmp_path):
+    scaler = fitted(cube, roles=Roles("GPP", ("TA",), (), ()))
+    scaler.save(tmp_path / "scaler.yaml")
+    assert Scaler.load(tmp_path / "scaler.yaml") == scaler
+
+
+def test_a_reader_sees_names_and_units(cube, tmp_path):
+    fitted(cube).save(tmp_path / "scaler.yaml")
+    text = (tmp_path / "scaler.yaml").read_text()
+    assert text.startswith("target:\n  name: GPP\n  unit: gC m-2 d-1\n")
+    assert "  VPD:\n    unit: hPa\n" in text
+
+
+DAMAGED = {
+    "missing": None,
+    "empty": b"",
+    "torn": b"target:\n  name: GPP\n  unit: gC m-2 d-1\n  mean: 3.1\n",
+    "not YAML": b"a: b: c: [",
+    "not text": b"\xff\xfe\x00\x9d\x81",
+    "a list": b"- 1\n- 2\n",
+    "a word": b"scaler",
+    "classes as a list": b"target: {name: GPP, unit: x, mean: 0, std: 1}\nfast: {}\nstatic: {}\nclasses: [igbp]\n",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_said_in_one_line(tmp_path, content):
+    path = tmp_path / "scaler.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"scaler\.yaml: not a readable scaler") as caught:
+        Scaler.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_target_scale_leaves_the_inputs_alone(cube):
+    scaler = fitted(cube)
+    other = scaler.with_target(TargetScale("gC m-2 d-1", 1.0, 2.0))
+    assert other.target.std == 2.0
+    assert replace(other, target=scaler.target) == scaler

@@ -1,0 +1,90 @@
+"""A tiny fabricated cube and the data module over it, for tests of everything that learns."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import xarray as xr
+from raciflux.config.schema import DataConfig, SplitConfig, WindowConfig
+from raciflux.datamodules import TerrestrialGPP
+from raciflux.datamodules.base import FluxDataModule
+from raciflux.datamodules.cube import attributes
+from raciflux.datamodules.roles import choose
+from raciflux.datamodules.splits import Split, tower_split
+from raciflux.geography import tower_clusters
+from raciflux.workflow.stages import quiet
+
+SHARE = {"units": "1"}
+CLUSTER_KM = 50.0
+
+
+def tiny_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
+    """Towers in twos 11 km apart, daily drivers with gaps, and a GPP that follows them, partly measured."""
+    rng = np.random.default_rng(seed)
+    pair = np.arange(sites) // 2
+    season = -np.cos(2 * np.pi * np.arange(days) / 365.25)[None]
+    level = rng.normal(size=(sites, 1))
+    ta = 10 + 2 * level + 9 * season + rng.normal(0, 3, (sites, days))
+    sw = np.maximum(150 + 90 * season + rng.normal(0, 40, (sites, days)), 0)
+    vpd = rng.gamma(2.0, 3.0, (sites, days))
+    gpp = np.maximum(0.02 * sw * (1 + 0.3 * level) + 0.1 * ta + rng.normal(0, 0.5, (sites, days)), 0)
+    measured = rng.random((sites, days))
+    quality = np.clip(measured + 0.4 * rng.random((sites, days)), 0, 1)
+
+    drivers = {"TA": ta, "SW": sw, "VPD": vpd}
+    for values in drivers.values():
+        values[rng.random(values.shape) < 0.03] = np.nan
+    drivers["VPD"][min(3, sites - 1), 100:400] = np.nan  # a long gap, over which trailing means go missing
+    gpp[rng.random(gpp.shape) < 0.1] = np.nan
+    elevation = rng.uniform(0, 2000, sites)
+    elevation[-1] = np.nan
+
+    first = np.datetime64("2003-01-01", "ns")
+    daily = {name: (("site", "time"), values.astype(np.float32), attributes(name)) for name, values in drivers.items()}
+    return xr.Dataset(
+        {
+            **daily,
+            "GPP": (("site", "time"), gpp.astype(np.float32), attributes("GPP")),
+            "GPP_qc": (("site", "time"), quality.astype(np.float32), SHARE),
+            "GPP_measured": (("site", "time"), measured.astype(np.float32), SHARE),
+            "elevation": ("site", elevation.astype(np.float32), attributes("elevation")),
+            "mat": ("site", (10 + 2 * level[:, 0]).astype(np.float32), attributes("mat")),
+            "igbp": ("site", np.array(["GRA", "ENF", "unknown"])[pair % 3]),
+            "koppen": ("site", np.array(["C", "D"])[pair % 2]),
+        },
+        {
+            "site_id": ("site", np.array([f"XX-T{i:02d}" for i in range(sites)])),
+            "lat": ("site", 40 + 3.0 * (pair % 3) + 0.1 * (np.arange(sites) % 2)),
+            "lon": ("site", 5 + 4.0 * pair),
+            "time": ("time", first + np.arange(days) * np.timedelta64(1, "D"), {"source_calendar": "standard"}),
+        },
+    )
+
+
+def clusters(cube: xr.Dataset) -> np.ndarray:
+    return tower_clusters(cube["lat"].to_numpy(), cube["lon"].to_numpy(), CLUSTER_KM)
+
+
+def tiny_split(cube: xr.Dataset, fold: int = 0) -> Split:
+    return tower_split(SplitConfig(folds=3), fold, cube["site_id"].to_numpy(), clusters(cube))
+
+
+def tiny_data(cube: xr.Dataset, split: Split | None = None, **changes: Any) -> FluxDataModule:
+    """A data module with short windows; ``changes`` go to the module or, by their names, to its ``DataConfig``."""
+    module = {"batch_size": 16, "seed": 0, "scaler": None}
+    own = {name: changes.pop(name, default) for name, default in module.items()}
+    window = WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3)
+    config = replace(DataConfig(pair="terrestrial_gpp", window=window), **changes)
+    roles = choose(TerrestrialGPP.pair, [cube], config.drop_inputs)
+    return TerrestrialGPP(cube, clusters(cube), roles, split or tiny_split(cube), config, **own)
+
+
+def quiet_trainer(folder: Path, **settings: Any) -> lightning.Trainer:
+    """A trainer on the CPU that shows nothing and, unless told otherwise, keeps nothing."""
+    silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet()
+    return lightning.Trainer(
+        **{"accelerator": "cpu", "enable_checkpointing": False, "default_root_dir": folder, **silent, **settings}
+    )
