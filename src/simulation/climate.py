@@ -13,7 +13,7 @@ LAPSE_RATE = 6.0e-3  # K m-1, mean of the lower troposphere
 _ZONE = np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0])
 _SEA_LEVEL_MEAN = np.array([26.5, 26.5, 24.5, 20.0, 13.5, 7.0, 0.5, -7.0, -15.0])  # degC
 _HALF_RANGE = np.array([0.8, 2.0, 5.0, 8.5, 11.5, 13.0, 15.0, 16.5, 17.0])  # K, at average continentality
-_RAIN = np.array([1900.0, 1500.0, 800.0, 500.0, 700.0, 750.0, 550.0, 330.0, 200.0])  # mm a-1
+_RAIN = np.array([2000.0, 1600.0, 950.0, 680.0, 850.0, 850.0, 620.0, 400.0, 250.0])  # mm a-1
 _LAG_DAYS = 28.0  # warmth follows the sun
 _NORTHERN_SOLSTICE = 172.0  # day of the year
 _RINGS_KM = (100.0, 300.0, 700.0)  # distances at which continentality looks for land
@@ -79,13 +79,13 @@ def normals(seed: int, lat: Sites, lon: Sites) -> Climate:
         + 1.2 * static_field(seed, "climate/warmth", 900.0, lat, lon)
         - LAPSE_RATE * elevation
     )
-    half_range = np.interp(zone, _ZONE, _HALF_RANGE) * (0.45 + 0.85 * inland)
+    half_range = np.interp(zone, _ZONE, _HALF_RANGE) * (0.25 + 0.78 * inland)
     # 6 degrees: the hemispheres blend across the equator, where there is hardly a season to blend
     hemisphere = np.tanh(lat / 6.0)
     solstice = np.where(lat >= 0.0, _NORTHERN_SOLSTICE, _NORTHERN_SOLSTICE + 182.6)
     warm_peak = solstice + _LAG_DAYS + 12.0 * (1.0 - inland)
     rain = np.interp(zone, _ZONE, _RAIN) * np.exp(0.5 * static_field(seed, "climate/rain", 1200.0, lat, lon))
-    rain = np.clip(rain * (1.45 - 0.7 * inland), 60.0, 4500.0)
+    rain = np.clip(rain * (1.5 - 0.5 * inland), 60.0, 4500.0)
     summer_share = _summer_rain(seed, lat, lon, inland)
     demand = np.clip(300.0 + 45.0 * mean, 150.0, None)  # mm a-1, a rough potential evaporation
     return Climate(

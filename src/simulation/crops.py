@@ -37,11 +37,11 @@ class Crop:
     autumn: bool = False
 
 
-MAIZE = Crop("maize", 11.0, 8.0, 1500.0, 170.0, 3.3, 17.0, 1.1)
-SOYBEAN = Crop("soybean", 13.0, 8.0, 1350.0, 150.0, 1.9, 1.5, 1.15)
-WINTER_WHEAT = Crop("winter wheat", 13.0, 0.0, 2300.0, 310.0, 2.3, 14.0, 1.0, autumn=True)
-SPRING_WHEAT = Crop("spring wheat", 5.0, 0.0, 1600.0, 140.0, 2.2, 9.0, 0.85)
-RICE = Crop("rice", 16.0, 10.0, 1500.0, 150.0, 2.4, 11.0, 1.05)
+MAIZE = Crop("maize", 11.0, 8.0, 1800.0, 175.0, 3.8, 17.0, 1.1)
+SOYBEAN = Crop("soybean", 13.0, 8.0, 1600.0, 155.0, 2.3, 1.5, 1.15)
+WINTER_WHEAT = Crop("winter wheat", 13.0, 0.0, 2300.0, 310.0, 2.8, 14.0, 1.0, autumn=True)
+SPRING_WHEAT = Crop("spring wheat", 5.0, 0.0, 1750.0, 145.0, 2.6, 9.0, 0.85)
+RICE = Crop("rice", 16.0, 10.0, 1750.0, 155.0, 2.8, 11.0, 1.05)
 CROPS = (MAIZE, SOYBEAN, WINTER_WHEAT, SPRING_WHEAT, RICE)
 
 # What the class "crop" of a place says, and the crops that follow one another there.

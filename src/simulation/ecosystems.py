@@ -19,11 +19,11 @@ from .water import Bucket, evaporation_demand, run_bucket, snow
 from .weather import Weather
 from .wetland_ch4 import MethaneParameters, methane
 
-_PEAT_STORE = 600.0  # mm a wetland may hold, floods included
-_FULL = 400.0  # mm at which the water table stands at the surface
+_PEAT_STORE = 350.0  # mm a wetland may hold, floods included
+_FULL = 200.0  # mm at which the water table stands at the surface
 _YIELD_BELOW, _YIELD_ABOVE = 2.5, 10.0  # mm of storage per cm of water table in peat, and of open water
 _BARE = 0.3  # crop coefficient of bare soil
-_STUBBLE_LEAF = 0.35  # m2 m-2 of weeds between crops
+_STUBBLE_LEAF = 0.5  # m2 m-2 of weeds between crops
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ def _wetland_water(at: Setting, threshold: Sites | float, inflow: Sites | float)
     """Water table (site, day), cm."""
     w = at.weather
     liquid, _ = snow(w.ta, w.rain)
-    demand = 0.8 * evaporation_demand(w.ta, w.sw)
-    bucket = Bucket(capacity=_PEAT_STORE, threshold=threshold, drainage=0.06, inflow=inflow, easy=_FULL - 60.0)
+    demand = 0.7 * evaporation_demand(w.ta, w.sw)
+    bucket = Bucket(capacity=_PEAT_STORE, threshold=threshold, drainage=0.06, inflow=inflow, easy=_FULL)
     return water_table(run_bucket(liquid, demand, bucket, start=threshold).storage)
 
 
 def _groundwater(climate: Climate) -> Sites:
     """Inflow (site,), mm d-1, without which a wetland would not persist in a dry climate."""
     demand = np.clip(300.0 + 45.0 * climate.mean, 150.0, None)
-    return np.clip(1.05 * demand - climate.rain, 0.0, None) / 365.25 + 0.3
+    return np.clip(1.15 * demand - climate.rain, 0.0, None) / 365.25 + 0.5
 
 
 def wetland_truth(at: Setting, hidden: Hidden) -> Series:
@@ -75,15 +75,15 @@ def wetland_truth(at: Setting, hidden: Hidden) -> Series:
     table = _wetland_water(at, _FULL + wetness + world.water * hidden.normal("table"), _groundwater(at.climate))
     phenology = carbon.PhenologyParameters(cold=-3.0 + hidden.normal("leaf-out"), mild=5.0 + hidden.normal("leaf-out"))
     lai = carbon.canopy(w.ta_min, w.vpd, day_length(at.lat[:, None], day_of_year(at.days)), land.lai_max, phenology)
-    light = carbon.LueParameters(efficiency=1.5 * hidden.factor("efficiency", world.vigour))
+    light = carbon.LueParameters(efficiency=1.5 * hidden.factor("efficiency", 0.5 * world.vigour))
     gpp = carbon.gpp(w.ta, w.sw, w.vpd, lai, light)
     aerenchyma = np.where(np.char.find(kind, "unforested") >= 0, 0.15, 0.06)
     p = MethaneParameters(
-        production=16.0 * (land.soil_carbon / 40.0) ** 0.25 * hidden.factor("production", world.level),
-        q10=2.8 * hidden.factor("q10", world.response),
+        production=26.0 * (land.soil_carbon / 40.0) ** 0.25 * hidden.factor("production", world.level),
+        q10=2.8 * hidden.factor("q10", 0.5 * world.response),
         soil_substrate=0.3,
         plants=aerenchyma * hidden.factor("plants", world.level),
-        oxidation=60.0 * hidden.factor("oxidation", world.level),
+        oxidation=25.0 * hidden.factor("oxidation", world.level),
     )
     return methane(
         carbon.soil_temperature(w.ta, 10.0), table, gpp, lai / land.lai_max[:, None], land.soil_ph, p, pressure=w.pa
@@ -103,14 +103,14 @@ def wetland_simulation(at: Setting) -> Series:
     )
     gpp = carbon.gpp(w.ta, w.sw, w.vpd, lai, carbon.LueParameters(efficiency=1.2, saturation=0.0, acclimation_days=2.0))
     p = MethaneParameters(
-        production=9.0,
+        production=13.0,
         q10=2.0,
         substrate_days=8.0,
         soil_substrate=0.6,
         ph_limited=False,
         redox_days=0.0,
         plants=0.1,
-        oxidation=90.0,
+        oxidation=40.0,
         uptake=0.05,
     )
     return methane(carbon.soil_temperature(w.ta, 5.0), table, gpp, lai / 3.5, 6.0, p).flux
@@ -141,7 +141,7 @@ def cropland_truth(at: Setting, hidden: Hidden) -> Field:
         at.seed, at.lat, at.lon, at.climate, land.lai_max * hidden.factor("leaf", world.vigour), at.days, w.ta, w.rain,
         cultivar=hidden.factor("cultivar", 0.5 * world.response),
     )  # fmt: skip
-    weeds = _STUBBLE_LEAF * hidden.factor("weeds", 2.0 * world.vigour)
+    weeds = _STUBBLE_LEAF * hidden.factor("weeds", 0.7)
     lai = season.lai + weeds[:, None] * (1.0 - season.planted)
     water = _soil_water(at, lai, land.whc * hidden.factor("roots", 1.5 * world.vigour))
     # legumes fix their own nitrogen; soils give some (Michaelis-Menten in what is at hand)
@@ -153,15 +153,15 @@ def cropland_truth(at: Setting, hidden: Hidden) -> Field:
         * hidden.factor("efficiency", world.vigour)[:, None]
     )
     light = carbon.LueParameters(
-        efficiency=1.0, saturation=0.025, vpd_slope=-0.03 * hidden.factor("stomata", world.response)
+        efficiency=1.0, saturation=0.025, vpd_slope=-0.024 * hidden.factor("stomata", world.response)
     )
     gpp = efficiency * carbon.gpp(w.ta, w.sw, w.vpd, lai, light, water)
     soil = carbon.RecoParameters(
-        base=0.5 * (land.soil_carbon / 10.0) ** 0.5 * hidden.factor("respiration", 1.5 * world.vigour),
-        share_of_gpp=0.36 * hidden.factor("autotrophic", 0.5 * world.vigour),
+        base=0.45 * (land.soil_carbon / 10.0) ** 0.5 * hidden.factor("respiration", 1.5 * world.vigour),
+        share_of_gpp=0.23 * hidden.factor("autotrophic", 0.5 * world.vigour),
         activation=300.0 * hidden.factor("activation", world.response),
     )
-    litter = season.harvest * 22.0 * land.lai_max[:, None]
+    litter = season.harvest * 12.0 * land.lai_max[:, None]
     return Field(season, gpp, carbon.reco(w.ta, gpp, soil, water, litter))
 
 
@@ -171,8 +171,7 @@ def cropland_simulation(at: Setting) -> Field:
     season = crops.grow(
         at.seed, at.lat, at.lon, at.climate, np.full(len(at.lat), 3.8), at.days, w.ta, w.rain, np.ones(len(at.lat))
     )
-    water = _soil_water(at, season.lai, 120.0)
     light = carbon.LueParameters(efficiency=1.0, saturation=0.0, acclimation_days=2.0, vpd_slope=-0.02)
-    gpp = 0.6 * season.efficiency * carbon.gpp(w.ta, w.sw, w.vpd, season.lai, light, water)
-    soil = carbon.RecoParameters(base=1.1, share_of_gpp=0.3, activation=220.0, lag_days=4.0)
+    gpp = 1.6 * season.planted * carbon.gpp(w.ta, w.sw, w.vpd, season.lai, light)
+    soil = carbon.RecoParameters(base=0.8, share_of_gpp=0.18, activation=220.0, lag_days=4.0)
     return Field(season, gpp, carbon.reco(w.ta, gpp, soil))

@@ -24,10 +24,10 @@ class WorldParameters:
 
     hidden_range_km: float = 700.0
     hidden_share: float = 0.5
-    level: float = 0.6
-    water: float = 35.0
-    response: float = 0.18
-    vigour: float = 0.2
+    level: float = 0.25
+    water: float = 12.0
+    response: float = 0.2
+    vigour: float = 0.3
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ Suitable = Callable[[Climate], NDArray[np.bool_]]
 
 SOUTH, NORTH = -50.0, 72.0  # degrees; Antarctica carries no towers
 GRID = 0.5  # degrees
-_NEAR_AN_OLDER_TOWER = 0.25  # share of towers that join another within 50 km
+_NEAR_AN_OLDER_TOWER = 0.15  # share of towers that join another within 50 km
 _IN_A_NETWORK = 0.6  # share that stands in a region with many
 # Regions with many towers: latitude, longitude, spread in degrees.
 _NETWORKS = (

@@ -121,10 +121,10 @@ def daily_weather(
     clearness = _clearness(world, climate, wet)
     top = extraterrestrial_radiation(lat[:, None], day_of_year(days)[None, :])
     ta = _temperature(world, climate, days, warm, wet - chance)
-    swing = (4.0 + 9.0 * climate.aridity[:, None]) * (0.35 + 1.3 * clearness) * np.clip(top / 250.0, 0.25, 1.15)
+    swing = (4.0 + 7.0 * climate.aridity[:, None]) * (0.35 + 1.3 * clearness) * np.clip(top / 250.0, 0.25, 1.15)
     lopsided = 0.5 + 0.03 * np.tanh(world.local("lopsided"))
     ta_min, ta_max = ta - lopsided * swing, ta + (1.0 - lopsided) * swing
-    dryness = (1.0 + 9.0 * climate.aridity[:, None] ** 1.3 + 2.0 * (1.0 - wet)) * np.exp(
+    dryness = (0.5 + 7.0 * climate.aridity[:, None] ** 1.5 + 1.5 * (1.0 - wet)) * np.exp(
         0.3 * world.shared("humidity", SYNOPTIC_RANGE_KM, SYNOPTIC_DAYS) - 0.15 * wet_slow
     )
     vapour = saturation_pressure(ta_min - np.where(wet, 0.3, 1.0) * dryness)

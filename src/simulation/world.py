@@ -102,7 +102,7 @@ ECOSYSTEMS: dict[str, Ecosystem] = {
         classes=_wetland_classes,
         truth=lambda at, hidden: Flux(wetland_truth(at, hidden), {}),
         simulation=lambda at: Flux(wetland_simulation(at), {}),
-        observation=ObservationParameters(noise_floor=2.5, noise_slope=0.2, measured=0.55, long_gaps=1.3),
+        observation=ObservationParameters(noise_floor=2.0, noise_slope=0.2, measured=0.55, long_gaps=1.3),
     ),
     "cropland_gpp": Ecosystem(
         target="GPP",
@@ -113,7 +113,7 @@ ECOSYSTEMS: dict[str, Ecosystem] = {
         classes=_cropland_classes,
         truth=lambda at, hidden: _gpp(cropland_truth(at, hidden)),
         simulation=lambda at: _gpp(cropland_simulation(at)),
-        observation=ObservationParameters(noise_floor=0.35, noise_slope=0.1),
+        observation=ObservationParameters(noise_floor=0.35, noise_slope=0.12),
     ),
     "cropland_co2": Ecosystem(
         target="NEE",
@@ -157,7 +157,11 @@ def embedded_cube(pair: str, source: EmbeddedSource, world: WorldParameters | No
         _chunk(kind, source, world or WorldParameters(), lat[first : first + _CHUNK], lon[first : first + _CHUNK])
         for first in range(0, len(lat), _CHUNK)
     ]
-    cube = parts[0] if len(parts) == 1 else xr.concat(parts, dim="site")
+    cube = (
+        parts[0]
+        if len(parts) == 1
+        else xr.concat(parts, dim="site", data_vars="minimal", coords="minimal", compat="override", join="override")
+    )
     prefix, width = ("TW", 3) if source.face == "towers" else ("SM", 4)
     names = np.array([f"{prefix}-{number:0{width}d}" for number in range(1, len(lat) + 1)])
     cube = cube.assign_coords(site_id=("site", names))
