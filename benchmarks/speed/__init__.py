@@ -1,0 +1,1 @@
+"""How fast, side by side in one run: ``python scripts/benchmark.py``; results in README.md."""
