@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
@@ -109,6 +110,7 @@ def _show(text: str) -> None:
 def _hush_other_writers() -> None:
     """Keep zarr's concurrent writers, which fail on the same full disk, from burying the one line in tracebacks."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     sys.unraisablehook = lambda _: None
 
 
