@@ -16,8 +16,8 @@ def land_polygons() -> list[list[NDArray[np.float64]]]:
 
     Returns
     -------
-    polygons, each a list of closed rings of shape (vertex, 2) holding longitude and latitude in degrees: the first ring is
-    the shore, further rings are holes (the Caspian Sea).
+    polygons, each a list of closed rings of shape (vertex, 2) holding longitude and latitude in degrees: the first
+    ring is the shore, further rings are holes (the Caspian Sea).
     """
     polygons = json.loads(_FILE.read_text(encoding="utf-8"))["polygons"]
     return [[np.asarray(ring, dtype=np.float64).reshape(-1, 2) for ring in rings] for rings in polygons]
@@ -30,12 +30,15 @@ def _edges() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.concatenate(rings), np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
 
 
+@lru_cache(maxsize=32_768)  # a grid asks for the same parallels again and again
 def shore_crossings(lat: float) -> NDArray[np.float64]:
-    """Longitudes, in rising order, at which the parallel ``lat`` crosses a shore: land lies between 1st and 2nd, 3rd and 4th, ..."""
+    """Longitudes, rising, at which the parallel ``lat`` crosses a shore: land lies between 1st and 2nd, 3rd and 4th."""
     start, end = _edges()
     crosses = (start[:, 1] > lat) != (end[:, 1] > lat)
     a, b = start[crosses], end[crosses]
-    return np.sort(a[:, 0] + (lat - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0]))
+    crossings = np.sort(a[:, 0] + (lat - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0]))
+    crossings.flags.writeable = False
+    return crossings
 
 
 def on_land(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.bool_]:

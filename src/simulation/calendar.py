@@ -13,7 +13,7 @@ def days_of(first_year: int, years: int) -> NDArray[np.datetime64]:
 
 def day_of_year(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """Day of the year (day,), 1 to 366."""
-    return (days - days.astype("datetime64[Y]")).astype(np.int64) + 1
+    return np.asarray((days - days.astype("datetime64[Y]")).astype(np.int64) + 1)
 
 
 def season(days: NDArray[np.datetime64], peak: NDArray[np.float64]) -> NDArray[np.float64]:

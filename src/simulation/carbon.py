@@ -1,7 +1,8 @@
-"""Carbon of plants and soils: phenology, light-use efficiency, respiration. Pure functions of daily drivers (site, day).
+"""Carbon of plants and soils: phenology, light-use efficiency, respiration.
 
-They run on made weather and on real drivers alike: nothing here knows where its arrays come from. A day whose drivers are
-missing (NaN) gives a missing flux and leaves the model's memory as it was.
+Pure functions of daily drivers (site, day). They run on made weather and on real drivers alike: nothing here knows
+where its arrays come from. A day whose drivers are missing (NaN) gives a missing flux and leaves the model's memory as
+it was.
 """
 
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class RecoParameters:
 
 
 def canopy(ta_min: Series, vpd: Series, hours: Series, lai_max: Value, p: PhenologyParameters) -> Series:
-    """Leaf area index (site, day) of natural vegetation: the growing-season index times its maximum (Jolly et al. 2005).
+    """Leaf area index (site, day) of natural vegetation: growing-season index times its maximum (Jolly et al. 2005).
 
     Parameters
     ----------
@@ -75,8 +76,8 @@ def absorbed_light(sw: Series, lai: Series) -> Series:
 def gpp(ta: Series, sw: Series, vpd: Series, lai: Series, p: LueParameters, water: Series | None = None) -> Series:
     """Gross primary production, gC m-2 d-1 (site, day); never negative.
 
-    ``GPP = efficiency * APAR * f_light * f_state * f_vpd * f_water * f_heat`` (Maekelae et al. 2008, with the soil-water term
-    of Landsberg and Waring 1997; the heat limit is ours).
+    ``GPP = efficiency * APAR * f_light * f_state * f_vpd * f_water * f_heat`` (Maekelae et al. 2008, with the
+    soil-water term of Landsberg and Waring 1997; the heat limit is ours).
 
     Parameters
     ----------
@@ -110,9 +111,10 @@ def soil_temperature(ta: Series, days: Value) -> Series:
 def reco(
     ta: Series, gpp_: Series, p: RecoParameters, water: Series | None = None, residue: Series | None = None
 ) -> Series:
-    """Ecosystem respiration, gC m-2 d-1 (site, day): Lloyd-Taylor on a base that follows productivity, less in dry soil.
+    """Ecosystem respiration, gC m-2 d-1 (site, day): Lloyd-Taylor on a base that follows productivity.
 
-    The base is linear in productivity as in Migliavacca et al. (2011, Global Change Biology 17, 390-409).
+    The base is linear in productivity as in Migliavacca et al. (2011, Global Change Biology 17, 390-409); dry soil
+    respires less.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The climate of a place: what its weather varies around. A function of seed and coordinates, never of a record's length."""
+"""The climate of a place, which its weather varies around: a function of seed and coordinates, not of a record."""
 
 from dataclasses import dataclass
 
@@ -112,7 +112,7 @@ def _elevation(seed: int, lat: Sites, lon: Sites, inland: Sites) -> Sites:
 
 
 def _summer_rain(seed: int, lat: Sites, lon: Sites, inland: Sites) -> Sites:
-    """Relative swing (site,) of rain toward the warm season: monsoons and continents positive, Mediterranean coasts negative."""
+    """Relative swing (site,) of rain toward the warm season: monsoons positive, Mediterranean coasts negative."""
     zone = np.abs(lat)
     monsoon = 0.8 * np.exp(-(((zone - 14.0) / 9.0) ** 2))
     coast = -1.1 * np.exp(-(((zone - 37.0) / 6.0) ** 2)) * (1.0 - inland)

@@ -1,7 +1,7 @@
 """Fields through the years: rotations, planting, growth by warmth, harvest and nitrogen.
 
-Planting waits, within a window set by the normals, for warmth and dry soil; growth runs on degree-days to a maturity that
-farmers fit to their season (Bondeau et al. 2007, Global Change Biology 13, 679-706).
+Planting waits, within a window set by the normals, for warmth and dry soil; growth runs on degree-days to a maturity
+that farmers fit to their season (Bondeau et al. 2007, Global Change Biology 13, 679-706).
 """
 
 from dataclasses import dataclass
@@ -62,8 +62,8 @@ class Season:
 
     Attributes
     ----------
-    planted : a crop stands (1) or not (0). lai : leaf area index of the crop, m2 m-2. nitrogen : gN m-2 a-1 of the standing
-    crop, else 0. efficiency : gC MJ-1 of the standing crop, 0 without one. harvest : 1 on the day of harvest.
+    planted : a crop stands (1) or not (0). lai : leaf area index of the crop, m2 m-2. nitrogen : gN m-2 a-1 of the
+    standing crop, else 0. efficiency : gC MJ-1 of the standing crop, 0 without one. harvest : 1 on the day of harvest.
     """
 
     planted: Series
@@ -151,7 +151,7 @@ def leaf_course(stage: Series) -> Series:
 def _plan(
     seed: int, lat: Sites, lon: Sites, rotation: NDArray[np.str_], first: int, last: int
 ) -> tuple[NDArray[np.int64], Sites]:
-    """Crop (site, year), as a place in ``CROPS``, and nitrogen rate (site, year), gN m-2 a-1, by calendar year of planting."""
+    """Crop, as an index of ``CROPS``, and nitrogen rate, gN m-2 a-1; both (site, year of planting)."""
     own = local_generators(seed, "crops/farmer", lat, lon)
     habit = np.array([[rng.random(), rng.standard_normal()] for rng in own])
     noise = np.stack(
@@ -188,4 +188,4 @@ def _available(climate: Climate, opens: Sites, autumn: NDArray[np.bool_]) -> Sit
     start = np.where(autumn, climate.warm_peak - 90.0, opens)
     phase = 2.0 * np.pi * (start[:, None] + ahead[None, :] - climate.warm_peak[:, None]) / DAYS_A_YEAR
     normal = climate.mean[:, None] + climate.half_range[:, None] * np.cos(phase)
-    return 5.0 * np.clip(normal - 8.0, 0.0, 24.0).sum(axis=1)
+    return np.asarray(5.0 * np.clip(normal - 8.0, 0.0, 24.0).sum(axis=1))

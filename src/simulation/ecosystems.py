@@ -1,7 +1,8 @@
 """The two faces of each flux: the truth at towers, and the simpler model with its own wrong parameters.
 
-Truth has hidden site properties and all mechanisms. Simulation has neither, and numbers that someone once believed: a lower
-Q10, no redox or pH limit, no light saturation, no nitrogen, no litter. What both share is weather, maps and equations.
+Truth has hidden site properties and all mechanisms. Simulation has neither, and numbers that someone once believed: a
+lower Q10, no redox or pH limit, no light saturation, one crop plant, no drought, nitrogen or litter. What both share is
+weather, maps and equations.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from . import carbon, crops
 from .calendar import day_of_year
 from .climate import Climate, Sites
 from .hidden import Hidden
-from .series import Series, day_length
+from .series import Series, column, day_length
 from .soils import Land
 from .water import Bucket, evaporation_demand, run_bucket, snow
 from .weather import Weather
@@ -66,7 +67,7 @@ def _groundwater(climate: Climate) -> Sites:
 
 
 def wetland_truth(at: Setting, hidden: Hidden) -> Series:
-    """True methane flux of wetlands (site, day), nmol m-2 s-1."""
+    """Return the true methane flux of wetlands (site, day), nmol m-2 s-1."""
     w, land, world = at.weather, at.land, hidden.world
     kind = land.kind
     wetness = np.select(
@@ -131,11 +132,11 @@ def _soil_water(at: Setting, lai: Series, capacity: Sites | float) -> Series:
     liquid, _ = snow(w.ta, w.rain)
     demand = evaporation_demand(w.ta, w.sw) * (_BARE + 0.6 * (1.0 - np.exp(-0.5 * lai)))
     bucket = Bucket(capacity=capacity, threshold=0.85 * capacity, drainage=0.3, inflow=0.0, easy=0.5 * capacity)
-    return run_bucket(liquid, demand, bucket, start=0.6 * capacity).storage / np.reshape(capacity, (-1, 1))
+    return run_bucket(liquid, demand, bucket, start=0.6 * capacity).storage / column(capacity)
 
 
 def cropland_truth(at: Setting, hidden: Hidden) -> Field:
-    """True fluxes of croplands."""
+    """Return the true fluxes of croplands."""
     w, land, world = at.weather, at.land, hidden.world
     season = crops.grow(
         at.seed, at.lat, at.lon, at.climate, land.lai_max * hidden.factor("leaf", world.vigour), at.days, w.ta, w.rain,
@@ -153,7 +154,7 @@ def cropland_truth(at: Setting, hidden: Hidden) -> Field:
         * hidden.factor("efficiency", world.vigour)[:, None]
     )
     light = carbon.LueParameters(
-        efficiency=1.0, saturation=0.025, vpd_slope=-0.024 * hidden.factor("stomata", world.response)
+        efficiency=1.0, saturation=0.05, vpd_slope=-0.024 * hidden.factor("stomata", world.response)
     )
     gpp = efficiency * carbon.gpp(w.ta, w.sw, w.vpd, lai, light, water)
     soil = carbon.RecoParameters(
@@ -166,7 +167,7 @@ def cropland_truth(at: Setting, hidden: Hidden) -> Field:
 
 
 def cropland_simulation(at: Setting) -> Field:
-    """Fluxes of croplands as the simpler model has them: no nitrogen, litter or light saturation, one soil everywhere."""
+    """Fluxes of croplands as the simpler model has them: one crop plant, no drought, nitrogen or litter."""
     w = at.weather
     season = crops.grow(
         at.seed, at.lat, at.lon, at.climate, np.full(len(at.lat), 3.8), at.days, w.ta, w.rain, np.ones(len(at.lat))

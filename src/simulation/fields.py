@@ -1,9 +1,9 @@
 """Random fields on the sphere that can be asked anywhere, and random numbers that belong to a place.
 
-A field is a sum of plane waves through three-dimensional space (random Fourier features: Rahimi and Recht 2007), restricted
-to the sphere. Frequencies drawn from a multivariate Student t with three degrees of freedom give the Matern 3/2 covariance
-in the chord between two points (Rasmussen and Williams 2006, eq. 4.17). Because a field is a function and no grid, towers and
-grid cells asked at the same coordinates get the same answer.
+A field is a sum of plane waves through three-dimensional space (random Fourier features: Rahimi and Recht 2007),
+restricted to the sphere. Frequencies drawn from a multivariate Student t with three degrees of freedom give the Matern
+3/2 covariance in the chord between two points (Rasmussen and Williams 2006, eq. 4.17). Because a field is a function
+and no grid, towers and grid cells asked at the same coordinates get the same answer.
 """
 
 import zlib
@@ -50,18 +50,18 @@ class Waves:
         return cls(normal * np.sqrt(_DEGREES_OF_FREEDOM / chi) * EARTH_RADIUS_KM / range_km)
 
     def at(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values (site, 2 * wave) of the modes, so scaled that independent unit-variance weights give a unit-variance field."""
+        """Values (site, 2 * wave) of the modes, scaled so that unit-variance weights give a unit-variance field."""
         # einsum, not matmul: a row's value must not depend on how many rows are asked for
         phase = np.einsum("sx,wx->sw", unit_vectors(lat, lon), self.frequency)
-        return np.concatenate([np.cos(phase), np.sin(phase)], axis=1) / np.sqrt(len(self.frequency))
+        return np.asarray(np.concatenate([np.cos(phase), np.sin(phase)], axis=1) / np.sqrt(len(self.frequency)))
 
 
 def static_field(
     seed: int, stream: str, range_km: float, lat: NDArray[np.float64], lon: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Standard normal field (site,) that never changes."""
+    """Evaluate a standard normal field (site,) that never changes."""
     weights = generator(seed, stream + "/weights").standard_normal(2 * WAVES)
-    return np.einsum("sw,w->s", Waves.draw(seed, stream, range_km).at(lat, lon), weights)
+    return np.asarray(np.einsum("sw,w->s", Waves.draw(seed, stream, range_km).at(lat, lon), weights))
 
 
 def local_generators(
@@ -74,5 +74,5 @@ def local_generators(
 
 
 def local_normal(seed: int, stream: str, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard normal numbers (site,), independent from place to place."""
+    """Draw standard normal numbers (site,), independent from place to place."""
     return np.array([rng.standard_normal() for rng in local_generators(seed, stream, lat, lon)])

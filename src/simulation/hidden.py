@@ -27,7 +27,7 @@ class WorldParameters:
     level: float = 0.25
     water: float = 12.0
     response: float = 0.2
-    vigour: float = 0.3
+    vigour: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,12 @@ class Hidden:
     world: WorldParameters
 
     def normal(self, name: str) -> NDArray[np.float64]:
-        """Standard normal property (site,): partly a field that neighbours share, partly the place's own."""
+        """Draw a standard normal property (site,): partly a field that neighbours share, partly the place's own."""
         share = self.world.hidden_share
         field = static_field(self.seed, f"hidden/{name}", self.world.hidden_range_km, self.lat, self.lon)
-        return np.sqrt(share) * field + np.sqrt(1.0 - share) * local_normal(
-            self.seed, f"hidden/{name}", self.lat, self.lon
-        )
+        own = local_normal(self.seed, f"hidden/{name}", self.lat, self.lon)
+        return np.asarray(np.sqrt(share) * field + np.sqrt(1.0 - share) * own)
 
     def factor(self, name: str, spread: float) -> NDArray[np.float64]:
-        """Log-normal factor (site,) with median 1, held within 2.5 spreads."""
-        return np.exp(spread * np.clip(self.normal(name), -2.5, 2.5))
+        """Log-normal factor (site,) with median 1, held within 2 spreads."""
+        return np.asarray(np.exp(spread * np.clip(self.normal(name), -2.0, 2.0)))

@@ -45,7 +45,8 @@ class Observed:
 
     Attributes
     ----------
-    value : flux, NaN where nothing could be filled. qc : share of the day measured or well filled. measured : share measured.
+    value : flux, NaN where nothing could be filled. qc : share of the day measured or well filled. measured : share
+    measured.
     """
 
     value: Series
@@ -122,7 +123,7 @@ def _measured_share(
 
 
 def _alive(days: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Days (day,) between a tower's first and last; towers come and go, but stay two years where the record has them."""
+    """Days (day,) between a tower's first and last; towers come and go, but stay two years if they can."""
     least = min(_MIN_RECORD_YEARS * 365.25, days)
     length = int(rng.uniform(least, 1.5 * days)) if rng.random() < 0.6 else days
     start = int(rng.integers(0, max(days - length, 0) + 1))

@@ -31,7 +31,7 @@ class Land:
 
 
 def koppen_group(climate: Climate) -> NDArray[np.str_]:
-    """Main group A to E (site,) by the rules of Koeppen and Geiger (Peel et al. 2007, HESS 11, 1633-1644, table 1)."""
+    """Return the main group A to E (site,) after Koeppen and Geiger (Peel et al. 2007, HESS 11, 1633-1644, table 1)."""
     warmest, coldest = climate.mean + climate.half_range, climate.mean - climate.half_range
     summer_rain = climate.wet_swing * np.cos(2.0 * np.pi * (climate.wet_peak - climate.warm_peak) / 365.25)
     # their 70 % of rain in one half-year is a relative swing of about 0.6

@@ -33,7 +33,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Balance:
-    """Daily water balance, each (site, day): ``change of storage = liquid + inflow - evaporation - outflow``, all mm."""
+    """Daily water balance, each (site, day): ``change of storage = liquid + inflow - evaporation - outflow``, mm."""
 
     storage: Series
     evaporation: Series
@@ -41,7 +41,7 @@ class Balance:
 
 
 def evaporation_demand(ta: Series, sw: Series) -> Series:
-    """Potential evaporation, mm d-1, of temperature (degC) and radiation (W m-2) alone (Hargreaves 1975, J. Irrig. Drain.)."""
+    """Potential evaporation, mm d-1, of temperature (degC) and radiation (W m-2) (Hargreaves 1975, Trans. ASAE 18)."""
     return np.maximum(0.0135 * (ta + 17.8) * sw * 0.0864 / _LATENT_HEAT, 0.0)
 
 

@@ -1,8 +1,8 @@
 """Daily weather: seasonal cycles, anomalies that neighbours share, wet and dry spells, and what follows from them.
 
-Occurrence and amount of rain follow the multi-site generator of Wilks (1998, Journal of Hydrology 210, 178-191): at each
-place a two-state Markov chain, driven by random numbers that are correlated in space. Random numbers are drawn year by year,
-so that a longer record, or one that starts earlier, meets the same weather in the years they share.
+Occurrence and amount of rain follow the multi-site generator of Wilks (1998, Journal of Hydrology 210, 178-191): at
+each place a two-state Markov chain, driven by random numbers that are correlated in space. Random numbers are drawn
+year by year, so that a longer record, or one that starts earlier, meets the same weather in the years they share.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SYNOPTIC_DAYS = 3.5  # e-folding times of anomalies
 SLOW_DAYS = 45.0
 SPELL_PERSISTENCE = 0.35  # lag-one correlation of wet and dry
 WARMING = 0.02  # K a-1, about the year 2000
-LOCAL_SHARE = 0.06  # share of a day's anomaly variance that no neighbour has
+LOCAL_SHARE = 0.03  # share of a day's anomaly variance that no neighbour has
 _RAIN_SHAPE = 0.75  # Weibull: many small falls, few large
 _MEAN_OF_SHAPE = 1.1906  # gamma(1 + 1 / 0.75)
 
@@ -59,7 +59,7 @@ class _World:
     years: int
 
     def shared(self, stream: str, range_km: float, memory_days: float) -> Series:
-        """Standard normal anomalies (site, day): waves whose weights are first-order autoregressions."""
+        """Draw standard normal anomalies (site, day): waves whose weights are first-order autoregressions."""
         first = self.first_year - 1  # a year to forget the start
         shocks = np.concatenate(
             [
@@ -74,10 +74,10 @@ class _World:
             shocks[day] = keep * shocks[day - 1] + np.sqrt(1.0 - keep**2) * shocks[day]
         modes = Waves.draw(self.seed, f"weather/{stream}", range_km).at(self.lat, self.lon)
         common = np.einsum("sw,dw->sd", modes, shocks[_length(first) :])
-        return np.sqrt(1.0 - LOCAL_SHARE) * common + np.sqrt(LOCAL_SHARE) * self.local(stream)
+        return np.asarray(np.sqrt(1.0 - LOCAL_SHARE) * common + np.sqrt(LOCAL_SHARE) * self.local(stream))
 
     def local(self, stream: str) -> Series:
-        """Standard normal noise (site, day) of the place alone."""
+        """Draw standard normal noise (site, day) of the place alone."""
         years = [
             [
                 rng.standard_normal(_length(year))
@@ -161,20 +161,20 @@ def _amount(world: _World, climate: Climate, warm: Series) -> Series:
     """Depth (site, day), mm, of a fall if one comes: Weibull, heavier in the warm season."""
     rank = ndtr(world.shared("depth", RAIN_RANGE_KM, 0.0))
     mean = climate.rain[:, None] / (365.25 * climate.wet_share[:, None]) * (1.0 + 0.25 * warm)
-    return mean / _MEAN_OF_SHAPE * (-np.log1p(-np.minimum(rank, 1.0 - 1e-9))) ** (1.0 / _RAIN_SHAPE)
+    return np.asarray(mean / _MEAN_OF_SHAPE * (-np.log1p(-np.minimum(rank, 1.0 - 1e-9))) ** (1.0 / _RAIN_SHAPE))
 
 
 def _clearness(world: _World, climate: Climate, wet: Series) -> Series:
     """Share (site, day) of the extraterrestrial radiation that reaches the ground."""
     cloud = world.shared("cloud", SYNOPTIC_RANGE_KM / 2.0, 1.2)
     brightness = ndtr(0.3 + 0.9 * climate.aridity[:, None] - 1.25 * wet + 0.75 * cloud)
-    return np.minimum(0.12 + 0.62 * brightness + 2e-5 * climate.elevation[:, None], 0.84)
+    return np.asarray(np.minimum(0.12 + 0.62 * brightness + 2e-5 * climate.elevation[:, None], 0.84))
 
 
 def _temperature(
     world: _World, climate: Climate, days: NDArray[np.datetime64], warm: Series, wet_excess: Series
 ) -> Series:
-    """Daily mean temperature (site, day), degC; winters swing more than summers, rain cools summers and warms winters."""
+    """Daily mean temperature (site, day), degC; winters swing more than summers, rain cools summers."""
     restless = 1.0 - 0.3 * warm * np.clip(climate.half_range[:, None] / 10.0, 0.0, 1.0)
     synoptic = world.shared("air", SYNOPTIC_RANGE_KM, SYNOPTIC_DAYS) * climate.synoptic[:, None] * restless
     slow = world.shared("season", SLOW_RANGE_KM, SLOW_DAYS) * (0.35 + 0.3 * climate.synoptic[:, None])

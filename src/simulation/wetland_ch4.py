@@ -1,9 +1,10 @@
 """Methane of wetlands: produced below the water table, oxidised above it, on its way by plants, bubbles and diffusion.
 
-A one-pool form of the column model of Walter and Heimann (2000, Global Biogeochemical Cycles 14, 745-765; Walter et al. 2001,
-J. Geophys. Res. 106, 34189-34206), with the pH and redox limits of TEM-MDM (Zhuang et al. 2004, Global Biogeochemical Cycles
-18, GB3010) and pressure-triggered bubbles. Their balance, ``dC/dt = R_prod + R_oxid - div F_diff - Q_ebull - Q_plant``, is
-integrated over depth; oxidation acts on what crosses the oxic layer. A pure function of daily arrays (site, day).
+A one-pool form of the column model of Walter and Heimann (2000, Global Biogeochemical Cycles 14, 745-765; Walter et
+al. 2001, J. Geophys. Res. 106, 34189-34206), with the pH and redox limits of TEM-MDM (Zhuang et al. 2004, Global
+Biogeochemical Cycles 18, GB3010) and pressure-triggered bubbles. Their balance, ``dC/dt = R_prod + R_oxid - div F_diff
+- Q_ebull - Q_plant``, is integrated over depth; oxidation acts on what crosses the oxic layer. A pure function of
+daily arrays (site, day).
 """
 
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ class MethaneParameters:
 class Methane:
     """The methane budget; each (site, day), mmol m-2 d-1, and the pool at the end of the day, mmol m-2.
 
-    ``change of pool = production - rise - plants - plant_oxidation``; ``rise`` is what leaves the pool as bubbles and by
-    diffusion; ``flux = rise + plants - oxidation``, where oxidation includes the uptake of atmospheric methane.
+    ``change of pool = production - rise - plants - plant_oxidation``; ``rise`` is what leaves the pool as bubbles and
+    by diffusion; ``flux = rise + plants - oxidation``, where oxidation includes the uptake of atmospheric methane.
     """
 
     production: Series
@@ -74,7 +75,7 @@ def ph_limit(ph: Value) -> Series:
 
 
 def redox_limit(table: Series, days: Value) -> Series:
-    """Limit (site, day), 0 to 1: alternative electron acceptors return within days of drying and are used up under water.
+    """Limit (site, day), 0 to 1: alternative electron acceptors return as soils dry and are used up under water.
 
     Parameters
     ----------
@@ -94,8 +95,8 @@ def redox_limit(table: Series, days: Value) -> Series:
 def production(soil: Series, table: Series, productivity: Series, ph: Value, p: MethaneParameters) -> Series:
     """Methane made below the water table, mmol m-2 d-1 (site, day).
 
-    ``R_prod = R0 f_org(z) f_in(t) f(T) Q10^((T - T_ref) / 10)`` (Walter and Heimann 2000), integrated below the table with an
-    exponential ``f_org``, times f(pH) and f(redox) (Zhuang et al. 2004).
+    ``R_prod = R0 f_org(z) f_in(t) f(T) Q10^((T - T_ref) / 10)`` (Walter and Heimann 2000), integrated below the table
+    with an exponential ``f_org``, times f(pH) and f(redox) (Zhuang et al. 2004).
     """
     dry = np.clip(-table / 100.0, 0.0, COLUMN)
     below = _ROOTS * (np.exp(-dry / _ROOTS) - np.exp(-COLUMN / _ROOTS))
@@ -104,7 +105,9 @@ def production(soil: Series, table: Series, productivity: Series, ph: Value, p: 
     made = column(p.production) * below * substrate * thawed * column(p.q10) ** ((soil - column(p.reference)) / 10.0)
     if p.ph_limited:
         made = made * ph_limit(ph)
-    return made * redox_limit(table, p.redox_days) if np.all(np.asarray(p.redox_days) > 0.0) else made
+    if np.all(np.asarray(p.redox_days) > 0.0):
+        made = made * redox_limit(table, p.redox_days)
+    return np.asarray(made)
 
 
 def methane(
@@ -121,8 +124,8 @@ def methane(
     Parameters
     ----------
     soil : soil temperature, degC. table : water table, cm above the surface. productivity : GPP, gC m-2 d-1.
-    leaf : share of full leaf, 0 to 1. ph : soil pH (site,). pressure : air pressure, kPa; without it, bubbles ignore it.
-    All series (site, day).
+    leaf : share of full leaf, 0 to 1. ph : soil pH (site,). pressure : air pressure, kPa; without it, bubbles ignore
+    it. All series (site, day).
     """
     made = production(soil, table, productivity, ph, p)
     dry = np.clip(-table / 100.0, 0.0, COLUMN - 0.05)
@@ -148,9 +151,10 @@ def methane(
 
 
 def _oxidation(rise: Series, dry: Series, soil: Series, p: MethaneParameters) -> Series:
-    """Methane oxidised in the oxic layer, mmol m-2 d-1: ``V_max C / (K_m + C)`` (Michaelis-Menten), and uptake from the air.
+    """Methane oxidised in the oxic layer and taken up from the air, mmol m-2 d-1: ``V_max C / (K_m + C)``.
 
-    C is the concentration that the rising methane sustains in the layer; no more is oxidised than rises.
+    C is the concentration that the rising methane sustains in the layer; no more is oxidised than rises
+    (Michaelis-Menten kinetics).
     """
     warmth = column(p.oxidation_q10) ** ((soil - 10.0) / 10.0) * np.clip((soil + 0.5) / 1.5, 0.0, 1.0)
     concentration = rise / _FLUSH

@@ -211,7 +211,7 @@ def _chunk(kind: Ecosystem, source: EmbeddedSource, world: WorldParameters, lat:
         }
     series = {name: values[:, kept] for name, values in (drivers | flux.management).items()} | target
     statics = _statics(at)
-    variables = {
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.float32], dict[str, str]]] = {
         name: (("site", "time"), values.astype(np.float32), _attributes(name)) for name, values in series.items()
     }
     variables |= {name: (("site",), statics[name].astype(np.float32), _attributes(name)) for name in kind.statics}
@@ -221,7 +221,7 @@ def _chunk(kind: Ecosystem, source: EmbeddedSource, world: WorldParameters, lat:
 
 
 def _statics(at: Setting) -> dict[str, Sites]:
-    """Static properties (site,) by the names of the cube."""
+    """Collect the static properties (site,) by the names of the cube."""
     return {
         "elevation": at.climate.elevation,
         "abs_lat": np.abs(at.lat),
