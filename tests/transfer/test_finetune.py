@@ -98,8 +98,9 @@ def test_the_scale_and_the_bank_stay_those_of_the_observations(data, pretrained,
 def test_frozen_parts_do_not_move_and_the_others_do(data, pretrained, tmp_path, freeze):
     module = module_for(data)
     train(module, data, tmp_path, [fine_tune(pretrained, tmp_path, freeze)])
-    parts = {"slow_encoder", "fast_encoder", "retrieval", "head"}
-    assert moved(network_weights(pretrained), weights(module)) == parts - set(freeze)
+    before = network_weights(pretrained)
+    for name, after in weights(module).items():
+        assert torch.equal(after, before[name]) == (name.split(".")[0] in freeze), name
 
 
 def test_the_record_says_what_became_of_every_tensor(data, pretrained, tmp_path):
@@ -127,6 +128,7 @@ def test_tensors_the_checkpoint_lacks_are_said_to_be_new(data, pretrained, tmp_p
     assert torch.equal(module.network.head.read[1].weight, head)
 
 
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
 def test_a_resumed_run_keeps_its_own_weights_and_is_frozen_again(data, pretrained, tmp_path):
     save = ModelCheckpoint(tmp_path, filename="last", every_n_train_steps=3)
     train(module_for(data), data, tmp_path, [fine_tune(pretrained, tmp_path, ["head"]), save], steps=3)
@@ -139,6 +141,7 @@ def test_a_resumed_run_keeps_its_own_weights_and_is_frozen_again(data, pretraine
     assert moved(stopped, weights(module)) == {"slow_encoder", "fast_encoder", "retrieval"}
 
 
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
 def test_stopped_and_resumed_is_the_same_to_the_bit(data, pretrained, tmp_path):
     """Batches, dropout and the cycle of the rate go on where they were."""
     straight, halved = tmp_path / "straight", tmp_path / "halved"
