@@ -11,7 +11,7 @@
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class RunFolder:
         except Exception as error:  # a broken store raises whatever its codecs raise
             raise UserError(f"{path}: cannot be read as Zarr ({_one_line(error)}); run the training again") from error
         check_predictions(dataset, path)
-        return dataset
+        return dataset.assign({name: dataset[name].astype(object).astype(str) for name in _texts(dataset)})
 
     def config_text(self) -> str:
         """``config.yaml`` as it stands; empty where there is none."""
@@ -160,7 +160,7 @@ def check_predictions(dataset: xr.Dataset, path: Path) -> None:
             raise UserError(f"{path}: variable {name!r} is missing; expected it with dims {dims}")
         if dataset[name].dims != dims:
             raise UserError(f"{path}: variable {name!r} has dims {dataset[name].dims}; expected {dims}")
-    site_id = dataset["site_id"].to_numpy().astype(str)
+    site_id = dataset["site_id"].to_numpy().astype(object).astype(str)
     ids, counts = np.unique(site_id, return_counts=True)
     if (counts > 1).any():
         raise UserError(
@@ -189,8 +189,8 @@ def write_predictions(dataset: xr.Dataset, path: Path) -> None:
     shape = (min(SITES_A_CHUNK, max(dataset.sizes["site"], 1)), max(dataset.sizes["time"], 1))
     encoding = {name: {"chunks": shape} for name in dataset.data_vars if dataset[name].dims == ("site", "time")}
     with _replacing(path) as partial, warnings.catch_warnings():
-        # Strings and consolidated metadata are not in the Zarr 3 specification yet; a user can do nothing about it.
-        warnings.filterwarnings("ignore", message=".*(Zarr V3 specification|Zarr format 3).*")
+        # xarray warns a reader without consolidated metadata, and Zarr warns a writer with it
+        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         described.to_zarr(partial, zarr_format=3, consolidated=True, encoding=encoding, mode="w")
 
 
@@ -223,7 +223,8 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def _with_cf_attributes(dataset: xr.Dataset) -> xr.Dataset:
-    described = dataset.copy()
+    # Text of variable width: Zarr 3 does not specify the fixed-width kind, which other readers may refuse.
+    described = dataset.assign({name: dataset[name].astype(object) for name in _texts(dataset)})
     described = described.set_coords([name for name in ("site_id", "lat", "lon") if name in described.data_vars])
     described.attrs = {"Conventions": "CF-1.11", "featureType": "timeSeries", **dataset.attrs}
     for name, attrs in COORDINATE_ATTRS.items():
@@ -239,6 +240,10 @@ def _with_cf_attributes(dataset: xr.Dataset) -> xr.Dataset:
         if name in described:
             described[name].attrs = {"flag_values": [0, 1], "flag_meanings": meanings, **described[name].attrs}
     return described
+
+
+def _texts(dataset: xr.Dataset) -> list[Hashable]:
+    return [name for name, variable in dataset.variables.items() if variable.dtype.kind in "OTU"]
 
 
 def _one_line(error: Exception) -> str:

@@ -32,6 +32,17 @@ def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.zarr"]
 
 
+def test_folds_read_with_plain_xarray_pool_into_one_file(tmp_path: Path):
+    whole = fabricate_predictions(sites=5)
+    for name, sites in (("fold0", [0, 2]), ("fold1", [1, 3, 4])):
+        write_predictions(whole.isel(site=sites), tmp_path / f"{name}.zarr")
+    folds = [xr.open_zarr(tmp_path / f"fold{fold}.zarr").load() for fold in range(2)]
+    write_predictions(xr.concat(folds, "site", combine_attrs="override"), tmp_path / "predictions.zarr")
+    pooled = RunFolder(tmp_path).predictions()
+    assert pooled["site_id"].to_numpy().tolist() == ["XX-S00", "XX-S02", "XX-S01", "XX-S03", "XX-S04"]
+    assert pooled["igbp"].to_numpy().tolist() == whole["igbp"].to_numpy()[[0, 2, 1, 3, 4]].tolist()
+
+
 @pytest.mark.filterwarnings("error")
 def test_writing_and_reading_warn_of_nothing(tmp_path: Path):
     write_predictions(fabricate_predictions(sites=3), tmp_path / "predictions.zarr")

@@ -79,11 +79,11 @@ def test_it_sums_in_double_precision_whatever_the_inputs():
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_nothing_seen_gives_nan_and_a_constant_site_no_r2():
     assert all(torch.isnan(value) for value in SiteStatistics(SITES).compute().values())
-    constant = torch.full((1, 300), 0.1)
-    statistics = filled([(constant + 1, constant, torch.ones(1, 300, dtype=bool), torch.tensor([0]))])
-    assert torch.isnan(statistics.compute()["median_r2"]) and statistics.compute()["mean_rmse"].item() == pytest.approx(
-        1
-    )
+    constant = 0.1 * torch.arange(1, 101, dtype=torch.float64)[:, None].expand(100, 300)
+    statistics = SiteStatistics(100)
+    statistics.update(constant + 1, constant, torch.ones(100, 300, dtype=bool), torch.arange(100))
+    assert torch.isnan(statistics.per_site()["r2"]).all()
+    assert statistics.compute()["mean_rmse"].item() == pytest.approx(1)
 
 
 RANK = """
