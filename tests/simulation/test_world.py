@@ -3,7 +3,9 @@ import pytest
 import xarray as xr
 from raciflux.config.schema import EmbeddedSource
 from raciflux.errors import UserError
+from raciflux.simulation.climate import normals
 from raciflux.simulation.hidden import Hidden, WorldParameters
+from raciflux.simulation.weather import daily_weather
 from raciflux.simulation.world import ECOSYSTEMS, embedded_cube
 from raciflux.variables import CLASSES, lookup
 
@@ -80,6 +82,16 @@ def test_a_seed_is_a_world_to_the_bit():
     xr.testing.assert_identical(once, again)
     other = embedded_cube("wetland_ch4", EmbeddedSource(places=6, years=1, seed=8))
     assert not np.allclose(once.TA, other.TA)
+
+
+def test_the_years_run_to_settle_are_cut_off():
+    cube = embedded_cube("wetland_ch4", EmbeddedSource(places=3, years=1, start=2001))
+    lat, lon = cube.lat.values, cube.lon.values
+    weather = daily_weather(0, lat, lon, normals(0, lat, lon), 2001, 1)
+    assert np.mean(np.isclose(cube.TA, weather.ta, atol=0.02)) > 0.99
+    # and the soils have settled: the same year after a longer run
+    later = embedded_cube("wetland_ch4", EmbeddedSource(places=3, years=3, start=1999)).sel(time="2001")
+    np.testing.assert_allclose(cube.FCH4_expected.mean("time"), later.FCH4_expected.mean("time"), rtol=0.05)
 
 
 def test_fewer_places_and_years_are_the_start_of_more():
