@@ -90,7 +90,7 @@ class VisibleSet:
 
     def for_query(self, site: int) -> NDArray[np.bool_]:
         """Fluxes (site, day) that a query at ``site`` may see."""
-        return self.known & (self.cluster != self.cluster[site])[:, None]
+        return np.asarray(self.known & (self.cluster != self.cluster[site])[:, None])
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from ..atomic import write_text
 from ..variables import CLASSES
 from .drawing import Drawn
 from .headline import error_decimals, rows, show, unlike
-from .run_folder import write_text
 from .scored import ScoredRun
 from .wording import LABELS, long_name, notes, pretty_unit, target_name
 

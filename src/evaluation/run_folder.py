@@ -9,10 +9,8 @@
 """
 
 import json
-import tempfile
 import warnings
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import numpy as np
 import polars as pl
 import xarray as xr
 
+from ..atomic import replacing, write_text
 from ..errors import UserError
 from .wording import SCORES, long_name
 
@@ -188,7 +187,7 @@ def write_predictions(dataset: xr.Dataset, path: Path) -> None:
     described = _with_cf_attributes(dataset)
     shape = (min(SITES_A_CHUNK, max(dataset.sizes["site"], 1)), max(dataset.sizes["time"], 1))
     encoding = {name: {"chunks": shape} for name in dataset.data_vars if dataset[name].dims == ("site", "time")}
-    with _replacing(path) as partial, warnings.catch_warnings():
+    with replacing(path) as partial, warnings.catch_warnings():
         # xarray warns a reader without consolidated metadata, and Zarr warns a writer with it
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         described.to_zarr(partial, zarr_format=3, consolidated=True, encoding=encoding, mode="w")
@@ -197,29 +196,6 @@ def write_predictions(dataset: xr.Dataset, path: Path) -> None:
 def write_json(content: object, path: Path) -> None:
     """Write JSON, whole or not at all; NaN and infinity are refused (say null)."""
     write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text file, whole or not at all."""
-    with _replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to, and put it in place once it is complete; clean up after a failure."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-            partial, former = Path(scratch) / "new", Path(scratch) / "former"
-            yield partial
-            if path.is_dir():
-                path.rename(former)
-            partial.rename(path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or _one_line(error)}); make room there and try again"
-        ) from error
 
 
 def _with_cf_attributes(dataset: xr.Dataset) -> xr.Dataset:

@@ -99,9 +99,7 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> NDArray[np.f
     data = _unseen(config, scaler, cube)
     if config.model.name not in NETWORKS:
         view = data.view()
-        flux = (
-            SiteMean.load(folder / "site_mean.npz").predict(view, same_world=False) * view.scale.std + view.scale.mean
-        )
+        flux = SiteMean.load(folder / "site_mean.npz").predict(view, same_cube=False) * view.scale.std + view.scale.mean
         return np.where(data.predictable, flux, np.nan).astype(np.float32)
     bank = Bank.load(folder / "bank.npz") if (folder / "bank.npz").exists() else None
     module = build_module(config, config.transfer.finetune, data, bank, same_cube=False)

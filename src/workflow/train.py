@@ -82,9 +82,9 @@ def _fit_site_mean(
     """Fit the baseline without gradients on the towers alone."""
     data = tower_data(config, prepared, split, None)
     view = data.view()
-    model = SiteMean.fit(view)
+    model = SiteMean.fit(view, config.data.split.cluster_km)
     model.save(folder / "site_mean.npz")
-    flux = model.predict(view, same_world=True) * view.scale.std + view.scale.mean
+    flux = model.predict(view, same_cube=True) * view.scale.std + view.scale.mean
     return data, np.where(data.predictable, flux, np.nan).astype(np.float32)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import xarray as xr
-from raciflux.evaluation.run_folder import write_predictions, write_text
+from raciflux.atomic import write_text
+from raciflux.evaluation.run_folder import write_predictions
 
 
 def fabricate_predictions(

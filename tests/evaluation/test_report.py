@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from raciflux.atomic import write_text
 from raciflux.evaluation.evaluate import evaluate_run
-from raciflux.evaluation.run_folder import write_text
 
 from .fabricated import fabricate_predictions, fabricate_run
 

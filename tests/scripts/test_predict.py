@@ -51,7 +51,9 @@ def test_a_missing_input_is_refused_by_name(
 ) -> None:
     write_zarr(drivers_only.drop_vars(lost), tmp_path / "places.zarr")
     with pytest.raises(UserError, match=lost):
-        load_script("predict").main([str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"])
+        load_script("predict").main(
+            [str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"]
+        )
     assert not (tmp_path / "p.zarr").exists()
 
 
@@ -59,7 +61,9 @@ def test_another_unit_is_refused(finished: Finished, drivers_only: xr.Dataset, t
     kelvin = drivers_only.assign(TA=(drivers_only["TA"] + 273.15).assign_attrs(units="K"))
     write_zarr(kelvin, tmp_path / "places.zarr")
     with pytest.raises(UserError, match=r"TA.*K.*degC"):
-        load_script("predict").main([str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"])
+        load_script("predict").main(
+            [str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"]
+        )
 
 
 @pytest.mark.parametrize(
