@@ -38,7 +38,7 @@ class FineTune(Callback):
         self.record = record
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        """Load and freeze before the optimiser is made; a resumed run has its own weights and is only frozen."""
+        """Load and freeze before the optimiser is made; a resumed run's own weights are restored after this."""
         network = pl_module.network
         assert isinstance(network, nn.Module)
         own = network.state_dict()
@@ -48,9 +48,11 @@ class FineTune(Callback):
         if not matching or unexpected:
             what = f"{len(unexpected)} tensors do not fit, first {unexpected[0]}" if unexpected else "no tensor fits"
             raise UserError(f"{self.checkpoint}: {what}; pretrain and fine-tune need the same model and inputs")
-        if trainer.ckpt_path is None:
-            network.load_state_dict(matching, strict=False)
+        network.load_state_dict(matching, strict=False)
         frozen = self._freeze(network)
+        random = sorted(frozen - set(matching))
+        if random:
+            raise UserError(f"transfer.freeze: {self.checkpoint} has no {random[0]}, which would stay random; train it")
         fate = {name: "frozen" if name in frozen else "loaded" if name in matching else "initialised" for name in own}
         if trainer.is_global_zero:
             write_text(json.dumps({"checkpoint": self.checkpoint.name, "tensors": fate}, indent=1) + "\n", self.record)

@@ -153,5 +153,6 @@ def quiet() -> None:
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*Experiment logs directory.*",
         ".*number of training batches.*",
+        ".*zero-element tensors.*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -197,3 +197,11 @@ def test_nothing_left_to_train_is_refused(data, pretrained, tmp_path):
     every = ["slow_encoder", "retrieval", "fast_encoder", "head"]
     with pytest.raises(UserError, match=r"transfer\.freeze: every part is frozen"):
         train(module_for(data), data, tmp_path, [fine_tune(pretrained, tmp_path, every)])
+
+
+def test_a_frozen_part_that_the_checkpoint_lacks_is_refused(data, pretrained, tmp_path):
+    content = torch.load(pretrained, weights_only=True)
+    content["state_dict"] = {name: v for name, v in content["state_dict"].items() if "network.head" not in name}
+    torch.save(content, tmp_path / "headless.ckpt")
+    with pytest.raises(UserError, match=r"has no head\..*stay random"):
+        train(module_for(data), data, tmp_path, [fine_tune(tmp_path / "headless.ckpt", tmp_path, ["head"])])
