@@ -21,8 +21,8 @@ FRAME_SHARE = 8  # frames are slow: a round takes this part of the batches
 
 OURS = "resident gather"
 ITEM = "against per-item Dataset of a resident tensor"
-FRAME = "against DataFrame.loc slice + to_numpy per item"
-COLUMNS = "the same, from a frame that also holds the target"
+FRAME = "against DataFrame.loc[first:last].to_numpy() per item, a frame of drivers alone"
+COLUMNS = "against DataFrame.loc[first:last, drivers].to_numpy() per item, a frame that also holds the target"
 WHOLE = "resident gather of whole batches: masks, slow inputs and target too"
 
 
@@ -70,7 +70,7 @@ def _rows(settings: Settings, drivers: Tensor, data: FluxDataModule, threads: in
     loaders = {OURS: many[OURS], ITEM: many[ITEM], FRAME: few[FRAME], COLUMNS: few[COLUMNS]}
     speed = rates({name: _epoch(loader) for name, loader in loaders.items()} | {WHOLE: whole}, settings.rounds)
     median = {name: Spread.of(of_side).median for name, of_side in speed.items()}
-    bars = {ITEM: ITEM_BAR.get(threads), FRAME: FRAME_BAR, COLUMNS: None}
+    bars = {ITEM: ITEM_BAR.get(threads), FRAME: FRAME_BAR, COLUMNS: FRAME_BAR}
     rows = [
         Row(name, threads, median[OURS], median[name], "windows/s", paired(speed[OURS], speed[name]), bar)
         for name, bar in bars.items()

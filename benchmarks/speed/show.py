@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .settings import Settings
@@ -46,7 +47,12 @@ def print_rows(title: str, rows: Sequence[Row], console: Console) -> None:
     for row in rows:
         against = "" if row.theirs is None else f"{_number(row.theirs)}\n{row.unit}"
         table.add_row(
-            row.what, str(row.threads), f"{_number(row.ours)}\n{row.unit}", against, _ratio(row.ratio), _bar(row)
+            escape(row.what),
+            str(row.threads),
+            f"{_number(row.ours)}\n{row.unit}",
+            against,
+            _ratio(row.ratio),
+            _bar(row),
         )
     console.print(table)
 
