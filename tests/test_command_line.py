@@ -182,5 +182,5 @@ def test_unknown_flag():
 def test_only_a_run_asks_the_machine(monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert parse(["trainer.accelerator=gpu", "--validate"]) is None
-    with pytest.raises(UserError, match="sees 0"):
+    with pytest.raises(UserError, match="sees none"):
         parse(["trainer.accelerator=gpu"])

@@ -36,17 +36,22 @@ def check_machine(config: Config) -> None:
     Raises
     ------
     UserError
-        A GPU is asked for and torch sees none, or fewer than asked for.
+        Several devices are asked for, or a GPU and torch sees none.
     """
-    if config.trainer.accelerator != "gpu":
+    trainer = config.trainer
+    if trainer.devices * trainer.num_nodes > 1:
+        raise UserError(
+            f"trainer.devices={trainer.devices}, trainer.num_nodes={trainer.num_nodes}: this version trains on one "
+            "device; take 1 and 1, and run folds or seeds beside each other"
+        )
+    if trainer.accelerator != "gpu":
         return
     import torch  # two seconds that only this question needs
 
-    seen = torch.cuda.device_count()
-    if seen < config.trainer.devices:
+    if torch.cuda.device_count() == 0:
         raise UserError(
-            f"trainer.accelerator=gpu with trainer.devices={config.trainer.devices}, but torch {torch.__version__} "
-            f"sees {seen}; take trainer.accelerator=cpu or install a CUDA build of torch"
+            f"trainer.accelerator=gpu, but torch {torch.__version__} sees none; "
+            "take trainer.accelerator=cpu or install a CUDA build of torch"
         )
 
 

@@ -11,6 +11,7 @@ from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
 from ..modules.flux_module import FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
+from .stages import accelerator
 
 
 def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> NDArray[np.float32]:
@@ -21,7 +22,7 @@ def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> ND
     flux : (site, day) in units; NaN where nothing was asked or no driver is known.
     """
     trainer = lightning.Trainer(
-        accelerator=config.trainer.accelerator,
+        accelerator=accelerator(config),
         devices=1,
         logger=False,
         enable_progress_bar=False,

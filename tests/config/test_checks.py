@@ -121,13 +121,19 @@ def test_parts_are_those_of_the_networks():
         assert parts == set(PARTS[name])
 
 
-def test_gpu_asked_for_and_not_there(monkeypatch):
-    config = compose(["trainer.accelerator=gpu", "trainer.devices=2"])
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(UserError, match=r"trainer.devices=2, but torch \S+ sees 1"):
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    config = compose(["trainer.accelerator=gpu"])
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(UserError, match=r"trainer.accelerator=gpu, but torch \S+ sees none"):
         check_machine(config)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     check_machine(config)
+
+
+@pytest.mark.parametrize("several", ["trainer.devices=2", "trainer.num_nodes=2"])
+def test_several_devices_are_refused_until_they_work(several):
+    with pytest.raises(UserError, match="trains on one device"):
+        check_machine(compose([several]))
 
 
 def test_cpu_asks_nothing_of_the_machine(monkeypatch):
