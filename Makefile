@@ -1,7 +1,8 @@
 # Two commands do it all: `make train` shows what raciflux is for, `make test` runs the default suite.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# The build backend warns at every editable install of folders named like the package; there are none.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: train test test-slow lint clean
 
