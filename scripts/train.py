@@ -23,6 +23,7 @@ def main(argv: Sequence[str]) -> None:
     from raciflux.workflow.stages import quiet
     from raciflux.workflow.train import run_all, total_steps
     from rich.console import Console
+    from rich.markup import escape
 
     quiet()
     prepared = prepare(config)
@@ -30,6 +31,8 @@ def main(argv: Sequence[str]) -> None:
     with locked(folder):
         progress = RunProgress(total_steps(config, len(prepared.folds)), config.trainer.progress)
         progress.say(f"[bold]{config.experiment}[/bold] in {shlex.quote(str(folder))}")
+        for note in prepared.notes:
+            progress.say(f"  [dim]{escape(note)}[/dim]")
         with progress.shown():
             run_all(config, prepared, folder, list(argv), progress)
         evaluation = evaluate_run(folder)

@@ -1,5 +1,6 @@
 """From a configuration to cubes, clusters and data modules: everything that can go wrong with data goes wrong here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ..config.schema import Config
 from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule
+from ..datamodules.gaps import missing_days, refuse_sites_without
 from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
@@ -29,6 +31,7 @@ class Prepared:
     simulation : cube of the pretraining simulation; None for ``transfer=scratch``.
     roles : variables that both cubes have.
     folds : folds to run, each a test of its own.
+    notes : what reading masked, sorted or converted, a line each.
     """
 
     towers: xr.Dataset
@@ -36,6 +39,7 @@ class Prepared:
     simulation: xr.Dataset | None
     roles: Roles
     folds: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
 def prepare(config: Config) -> Prepared:
@@ -63,9 +67,20 @@ def prepare(config: Config) -> Prepared:
     cluster = tower_clusters(towers["lat"].to_numpy(), towers["lon"].to_numpy(), data.split.cluster_km)
     count = fold_count(data.split, cluster)
     folds = tuple(range(count)) if data.split.fold is None else (data.split.fold,)
-    prepared = Prepared(towers, cluster, simulation, choose(pair, cubes, data.drop_inputs), folds)
+    roles = choose(pair, cubes, data.drop_inputs)
+    for cube in cubes:
+        refuse_sites_without(cube, pair)
+    prepared = Prepared(towers, cluster, simulation, roles, folds, _notes(cubes, roles))
     _refuse_empty_tests(config, prepared)
     return prepared
+
+
+def _notes(cubes: Sequence[xr.Dataset], roles: Roles) -> tuple[str, ...]:
+    lines = []
+    for name, cube in zip(("observations", "simulation"), cubes, strict=False):
+        said = [line for line in str(cube.attrs.get("reading_notes", "")).split("\n") if line]
+        lines += [f"{name}: {line}" for line in said + missing_days(cube, roles)]
+    return tuple(lines)
 
 
 def _refuse_empty_tests(config: Config, prepared: Prepared) -> None:

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..atomic import write_text
 from ..config.schema import MODELS, Config
 from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
@@ -45,6 +46,7 @@ def run_all(config: Config, prepared: Prepared, folder: Path, argv: list[str], p
     """Train every model of the command; what an earlier session finished is not done again."""
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
+    write_text("".join(f"{line}\n" for line in prepared.notes), folder / "data_notes.txt")
     for place, one in models_of(config).items():
         (folder / place).mkdir(parents=True, exist_ok=True)
         write_identity(one, folder / place, argv)
