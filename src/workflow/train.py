@@ -1,5 +1,6 @@
 """A whole run: every model of the command, fold by fold, each into a run folder of its own."""
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def _run_model(config: Config, prepared: Prepared, folder: Path, progress: RunPr
         of_fold = folder / f"fold{fold}"
         of_fold.mkdir(exist_ok=True)
         _run_fold(config, prepared, fold, of_fold, progress)
+        gc.collect()  # trainer, module and data refer to each other in a ring, which would keep every fold's arrays
     tests = [xr.open_zarr(folder / f"fold{fold}" / "predictions.zarr").load() for fold in prepared.folds]
     write_predictions(xr.concat(tests, "site", combine_attrs="override"), folder / "predictions.zarr")
 
