@@ -9,7 +9,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from ..atomic import write_text
@@ -20,6 +20,7 @@ from ..modules.checkpoints import load_checkpoint
 from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
 from ..retrieval.bank import Bank
+from .best_checkpoint import BestCheckpoint
 from .progress import MONITOR, RunProgress
 from .seeded_steps import SeededSteps
 
@@ -118,7 +119,7 @@ def accelerator(config: Config) -> str:
 def _trainer(
     config: Config, stage: StageConfig, folder: StageFolder, callbacks: Sequence[Callback], loggers: Sequence[Logger]
 ) -> lightning.Trainer:
-    checkpoint = ModelCheckpoint(
+    checkpoint = BestCheckpoint(
         folder.checkpoints, filename="best", monitor=MONITOR, save_last=True, enable_version_counter=False
     )
     early = EarlyStopping(MONITOR, patience=stage.patience, check_finite=True)
