@@ -63,16 +63,31 @@ def prepare(config: Config) -> Prepared:
         simulation = read(data.pair, data.simulation, root)
         if pair.target not in simulation:
             raise UserError(f"data.simulation declares no {pair.target}, the target of {data.pair}; map a column to it")
-    cubes = [towers] if simulation is None else [towers, simulation]
     cluster = tower_clusters(towers["lat"].to_numpy(), towers["lon"].to_numpy(), data.split.cluster_km)
+    labelled = _labelled(towers, pair.target, data.quality)
+    unlabelled = [str(name) for name in towers["site_id"].to_numpy()[~labelled]]
+    towers, cluster = towers.isel(site=labelled), cluster[labelled]
+    cubes = [towers] if simulation is None else [towers, simulation]
     count = fold_count(data.split, cluster)
     folds = tuple(range(count)) if data.split.fold is None else (data.split.fold,)
     roles = choose(pair, cubes, data.drop_inputs)
     for cube in cubes:
         refuse_sites_without(cube, pair)
-    prepared = Prepared(towers, cluster, simulation, roles, folds, _notes(cubes, roles))
+    notes = _notes(cubes, roles)
+    if unlabelled:
+        notes += (f"observations: left out for want of a scored day of {pair.target}: {', '.join(unlabelled)}",)
+    prepared = Prepared(towers, cluster, simulation, roles, folds, notes)
     _refuse_empty_tests(config, prepared)
     return prepared
+
+
+def _labelled(towers: xr.Dataset, target: str, quality: str) -> NDArray[np.bool_]:
+    """Mask (site,) of the sites with a day under either score: the others could neither train nor be scored."""
+    _, convention = scored_days(towers, target, quality)
+    labelled = convention.any(1)
+    if not labelled.any():
+        raise UserError(f"no site has a scored day of {target}; check the quality columns, or data.quality")
+    return np.asarray(labelled)
 
 
 def _notes(cubes: Sequence[xr.Dataset], roles: Roles) -> tuple[str, ...]:

@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 from raciflux.config.compose import compose
-from raciflux.config.schema import Config
+from raciflux.config.schema import Config, EmbeddedSource
+from raciflux.datamodules.cube import write_zarr
+from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
 from raciflux.geography import haversine_km
 from raciflux.workflow.prepare import fold_split, prepare, simulation_data, tower_data
@@ -41,6 +43,28 @@ def config(*overrides: str) -> Config:
 def test_an_impossible_split_or_choice_is_refused(overrides: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         prepare(config(*overrides))
+
+
+def test_sites_without_a_scored_day_are_left_out_and_said(tmp_path: Path) -> None:
+    towers = read("wetland_ch4", EmbeddedSource(places=16, years=2), Path())
+    silent = str(towers["site_id"].to_numpy()[3])
+    towers["FCH4"][{"site": 3}] = np.nan
+    write_zarr(towers, tmp_path / "towers.zarr")
+    kept = prepare(
+        compose(
+            [
+                "data.pair=wetland_ch4",
+                "data.source={kind: cube, path: towers.zarr}",
+                f"data.root={tmp_path}",
+                "transfer=scratch",
+                "data.split.folds=3",
+                "data.split.min_scored_days=30",
+            ]
+        )
+    )
+    assert silent not in kept.towers["site_id"].to_numpy() and kept.towers.sizes["site"] == 15
+    assert len(kept.cluster) == 15
+    assert any(silent in note for note in kept.notes)
 
 
 def test_pretraining_keeps_away_from_test_clusters() -> None:
