@@ -130,6 +130,7 @@ def test_moving_to_where_they_are_copies_nothing():
     assert {getattr(moved, name).device.type for name in ("fast", "slow", "target", "static", "classes")} == {"meta"}
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.gpu
 def test_a_gather_on_the_device_is_the_same():
     window = WindowLayout(warmup=7, scored=10, block_days=5, history=2)
