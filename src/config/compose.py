@@ -53,12 +53,18 @@ def read(overrides: Sequence[str], folder: Path = CONFIGS) -> Recipe:
     if "resume" in typed.values and typed.values["resume"].value is not None:
         return Recipe(_resumed(typed), {})
     root, groups = _file(_short(folder / "train.yaml"))
-    path = _option(folder, EXPERIMENT, typed.choices.get(EXPERIMENT) or root.pop(EXPERIMENT, Given(None)))
-    recipe, of_recipe = _file(path)
-    if EXPERIMENT in recipe:
-        raise recipe[EXPERIMENT].error(f"a recipe is called as its file is, {path.stem!r}; drop 'experiment'")
-    root[EXPERIMENT] = Given(path.stem)
-    groups |= of_recipe
+    default = root.pop(EXPERIMENT, Given(None))
+    if "data" in typed.choices and EXPERIMENT not in typed.choices:
+        # The default recipe belongs to the default data: other data stand for themselves, and lend their name.
+        recipe: Layer = {}
+        root[EXPERIMENT] = Given(_option(folder, "data", typed.choices["data"]).stem)
+    else:
+        path = _option(folder, EXPERIMENT, typed.choices.get(EXPERIMENT, default))
+        recipe, of_recipe = _file(path)
+        if EXPERIMENT in recipe:
+            raise recipe[EXPERIMENT].error(f"a recipe is called as its file is, {path.stem!r}; drop 'experiment'")
+        root[EXPERIMENT] = Given(path.stem)
+        groups |= of_recipe
     groups |= {group: given for group, given in typed.choices.items() if group in GROUPS}
     config = _build([root, *(_group(folder, group, given) for group, given in groups.items()), recipe, typed.values])
     if config.resume is not None:

@@ -134,7 +134,7 @@ def _trainer(
         precision=config.trainer.precision,  # type: ignore[arg-type]  # the schema's choices are Lightning's
         max_steps=stage.steps,
         max_epochs=-1,
-        val_check_interval=stage.check_every,
+        val_check_interval=min(stage.check_every, stage.steps),  # a short stage is validated at its end
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         gradient_clip_val=1.0,

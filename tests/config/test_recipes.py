@@ -3,7 +3,7 @@
 import pytest
 from raciflux.config.compose import CONFIGS, compose, read
 from raciflux.config.keys import GROUPS
-from raciflux.config.schema import TableSource
+from raciflux.config.schema import StageConfig, TableSource
 
 RECIPES = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 FILES = sorted(path for group in (*GROUPS, "experiment") for path in (CONFIGS / group).glob("*.yaml"))
@@ -68,3 +68,12 @@ def test_leave_site_out_recipes(name, pair):
     assert (config.data.split.kind, config.data.split.fold) == ("leave_site_out", None)
     assert config.transfer.name == "finetune"
     assert isinstance(config.data.simulation, TableSource)
+
+
+def test_other_data_lend_their_name_and_take_nothing_of_the_default_recipe(tmp_path):
+    mine = tmp_path / "mytowers.yaml"
+    mine.write_text("pair: wetland_ch4\nsource: {kind: embedded}\n")
+    config = compose([f"data={mine}", "transfer=scratch"])
+    assert config.experiment == "mytowers"
+    assert config.transfer.finetune.steps == StageConfig().steps != compose([]).transfer.finetune.steps
+    assert compose([f"data={mine}", "transfer=scratch", "experiment=fluxnet2015_gpp"]).experiment == "fluxnet2015_gpp"

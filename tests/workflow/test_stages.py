@@ -1,6 +1,7 @@
 """Resumed is the same run to the bit: weights, scores and what ends a stage."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 import torch
@@ -98,3 +99,8 @@ def test_a_finished_stage_is_not_trained_again(data, straight, tmp_path):
     folder, best = straight
     again = train(data, folder, callbacks=[KillAt(1)])
     assert all(torch.equal(again.state_dict()[name], value) for name, value in best.items())
+
+
+def test_a_stage_shorter_than_a_check_is_validated_at_its_end(data, tmp_path):
+    train(data, tmp_path, replace(STAGE, steps=3, check_every=100))
+    assert scores(tmp_path).keys() == {2}
