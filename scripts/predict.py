@@ -23,6 +23,8 @@ def main(argv: Sequence[str]) -> None:
 
     quiet()
     places = read_places(Path(run), [argument for argument in given if not argument.startswith("output=")])
+    for note in str(places.attrs.get("reading_notes", "")).splitlines():
+        print(f"  {note}")
     target = Path(next((a.removeprefix("output=") for a in given if a.startswith("output=")), f"{run}/predicted.zarr"))
     if target.exists():
         raise UserError(f"{target}: exists already; give another output=FILE.zarr")

@@ -8,10 +8,13 @@ import xarray as xr
 import yaml
 from numpy.typing import NDArray
 
+from ..atomic import write_text
 from ..contracts import TargetScale
 from ..errors import UserError
 from ..variables import lookup
 from .roles import Roles
+
+CONSTANT = 1.0  # the deviation that stands for a constant's, which has none
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,15 @@ class Scaler:
         codes = {label: i + 1 for i, label in enumerate(self.classes[name])}
         return np.array([codes.get(str(label), 0) for label in labels], np.int64)
 
-    def with_target(self, target: TargetScale) -> "Scaler":
-        """Return a scaler with the same inputs and another target scale."""
-        return replace(self, target=target)
+    def carried_to(self, towers: "Scaler") -> "Scaler":
+        """Return this scaler of a simulation for observations: same inputs and classes, the observations' target.
+
+        An input that is constant in the simulation has no scale to carry; it takes the observations' own.
+        """
+        inputs = {
+            name: towers.inputs[name] if std == CONSTANT else (mean, std) for name, (mean, std) in self.inputs.items()
+        }
+        return replace(self, inputs=inputs, target=towers.target)
 
     def save(self, path: Path) -> None:
         """Write as YAML."""
@@ -79,7 +88,7 @@ class Scaler:
             "static": {name: self._entry(name) for name in self.roles.static},
             "classes": {name: list(labels) for name, labels in self.classes.items()},
         }
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        write_text(yaml.safe_dump(content, sort_keys=False), path)
 
     def _entry(self, name: str) -> dict[str, float | str]:
         mean, std = self.inputs[name]
@@ -114,4 +123,4 @@ def _moments(name: str, values: NDArray[np.float32]) -> tuple[float, float]:
     if not finite.size:
         raise UserError(f"{name} has no value at any training site; drop it with data.drop_inputs=[{name}]")
     std = float(finite.std())
-    return float(finite.mean()), std if std > 1e-6 * max(1.0, abs(float(finite.mean()))) else 1.0
+    return float(finite.mean()), std if std > 1e-6 * max(1.0, abs(float(finite.mean()))) else CONSTANT

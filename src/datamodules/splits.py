@@ -1,13 +1,13 @@
 """Who trains, who validates and who is tested: always whole clusters, drawn before any score is seen."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import write_text
 from ..config.schema import SplitConfig
 from ..errors import UserError
 from ..geography import haversine_km
@@ -31,7 +31,7 @@ class Split:
 
     def save(self, path: Path) -> None:
         """Write the division as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        write_text(json.dumps(asdict(self), indent=1) + "\n", path)
 
     @classmethod
     def load(cls, path: Path) -> "Split":
@@ -158,8 +158,3 @@ def _named(
 
 def _ids(site_id: NDArray[np.str_], mask: NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(str(name) for name in site_id[mask])
-
-
-def named_clusters(site_id: Sequence[str], cluster: NDArray[np.int64]) -> dict[str, int]:
-    """Return the cluster of each site, by name."""
-    return {str(name): int(code) for name, code in zip(site_id, cluster, strict=True)}

@@ -10,6 +10,6 @@ from .baselines.ct_lstm import CtLstm
 from .baselines.lstm import Lstm
 from .raci import Raci
 
-# A new network joins here and in ``config.schema.MODELS``; models without gradients are ``workflow.site_means``'
-# business.
+# A new network joins here, in ``config.schema.MODELS`` and in ``config.checks.PARTS``; ``workflow.train`` fits models
+# without gradients.
 NETWORKS: dict[str, Callable[[Any, Layout], nn.Module]] = {"raci": Raci, "ct_lstm": CtLstm, "lstm": Lstm}

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UserError
 
@@ -30,6 +30,22 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or "state_dict" not in content:
         raise UserError(f"{path}: no state_dict inside; this is no checkpoint of raciflux")
     return content
+
+
+def load_into(module: nn.Module, path: Path) -> None:
+    """Load a checkpoint's weights into a module of the same shape.
+
+    Raises
+    ------
+    UserError
+        If the checkpoint cannot be read or was written by another model.
+    """
+    try:
+        module.load_state_dict(load_checkpoint(path)["state_dict"])
+    except RuntimeError as error:
+        raise UserError(
+            f"{path}: the weights do not fit the model of config.yaml; was it edited after the training?"
+        ) from error
 
 
 def network_weights(path: Path) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Predicting with a finished run: any cube that has its drivers, targets not needed."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..config.compose import compose, from_yaml
-from ..config.schema import Config, CubeSource
+from ..config.schema import Config
 from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule
+from ..datamodules.gaps import refuse_sites_without
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
 from ..datamodules.splits import Split
@@ -20,11 +22,11 @@ from ..evaluation.run_folder import COORDINATE_ATTRS
 from ..geography import tower_clusters
 from ..modules import NETWORKS
 from ..modules.baselines.site_mean import SiteMean
-from ..modules.checkpoints import load_checkpoint
+from ..modules.checkpoints import load_into
 from ..retrieval.bank import Bank
 from ..variables import TARGETS
 from .predictions import predict_days
-from .stages import StageFolder, build_module
+from .stages import StageFolder, build_module, looks_up
 
 
 def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
@@ -36,13 +38,19 @@ def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
         If no data are named, or they cannot be read.
     """
     pair = from_yaml(run / "config.yaml").data.pair
+    for text in overrides:
+        if not text.startswith(("data=", "data.")):
+            raise UserError(f"{text!r}: only data=... and data.key=value can be said here; the rest is the run's own")
     chosen = [text.removeprefix("data=") for text in overrides if text.startswith("data=")]
     if len(chosen) != 1:
         raise UserError("say which places to predict: data=OPTION, data=FILE.yaml or data=CUBE.zarr")
+    named = list(overrides)
     if chosen[0].endswith(".zarr"):
-        folder = Path(chosen[0]).absolute()
-        return read(pair, CubeSource(path=folder.name), folder.parent)
-    data = compose([*overrides, "transfer=scratch"]).data
+        cube = Path(chosen[0]).absolute()
+        named = [text for text in overrides if not text.startswith("data=")]
+        named += [f"data.pair={pair}", "data.simulation=null", f"data.root={cube.parent}"]
+        named.append(f"data.source={{kind: cube, path: {json.dumps(cube.name)}}}")
+    data = compose([*named, "transfer=scratch"]).data
     return read(pair, data.source, Path(data.root), data.sites)
 
 
@@ -67,6 +75,8 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
         If the run is not finished, or the cube lacks an input of the run.
     """
     config = from_yaml(run / "config.yaml")
+    if not (run / "predictions.zarr").exists():
+        raise UserError(f"{run}: this run is not finished; go on with python scripts/train.py resume={run}")
     folds = sorted(run.glob("fold*")) or [run]
     members = np.stack([_predict_one(config, fold, cube) for fold in folds])
     target = TARGETS[PAIRS[config.data.pair].pair.target]
@@ -101,10 +111,9 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> NDArray[np.f
         view = data.view()
         flux = SiteMean.load(folder / "site_mean.npz").predict(view, same_cube=False) * view.scale.std + view.scale.mean
         return np.where(data.predictable, flux, np.nan).astype(np.float32)
-    bank = Bank.load(folder / "bank.npz") if (folder / "bank.npz").exists() else None
+    bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     module = build_module(config, config.transfer.finetune, data, bank, same_cube=False)
-    best = StageFolder(folder, "towers").checkpoints / "best.ckpt"
-    module.load_state_dict(load_checkpoint(best)["state_dict"])
+    load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     return predict_days(config, module, data)
 
 
@@ -116,6 +125,7 @@ def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset) -> FluxDataModule:
         raise UserError(
             f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them"
         )
+    refuse_sites_without(cube, PAIRS[config.data.pair].pair)
     sites, days = cube.sizes["site"], cube.sizes["time"]
     no_flux = cube.assign({roles.target: (("site", "time"), np.full((sites, days), np.nan, np.float32))})
     split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))

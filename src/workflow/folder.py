@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..atomic import write_text
@@ -56,22 +57,33 @@ def locked(folder: Path) -> Iterator[None]:
     UserError
         If another process is writing the run.
     """
-    with (folder / ".lock").open("w") as handle:
+    try:
+        handle = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); copy the run to a folder of yours") from error
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise UserError(f"{folder}: another process is writing this run; wait for it or start a new run") from error
         yield
 
 
 def write_identity(config: Config, folder: Path, argv: Sequence[str]) -> None:
-    """Write what makes the run repeatable: configuration, command, commit and versions; nothing of the environment."""
-    write_text(to_yaml(config), folder / "config.yaml")
-    command = folder / "command.txt"
+    """Write what makes the run repeatable: configuration, command, commit and versions; nothing of the environment.
+
+    A resumed run keeps what it was started with; other versions or another commit stand in ``versions_resumed.json``.
+    """
+    write_text(to_yaml(replace(config, resume=None)), folder / "config.yaml")
+    command, started = folder / "command.txt", folder / "versions.json"
+    versions = {name: version for name in PACKAGES if (version := _version(name))}
+    identity = json.dumps({"commit": _commit(), "packages": versions}, indent=1) + "\n"
     if not command.exists():
         write_text(shlex.join(["python", "scripts/train.py", *argv]) + "\n", command)
-    versions = {name: version for name in PACKAGES if (version := _version(name))}
-    write_text(json.dumps({"commit": _commit(), "packages": versions}, indent=1) + "\n", folder / "versions.json")
+    if not started.exists():
+        write_text(identity, started)
+    elif started.read_text() != identity:
+        write_text(identity, folder / "versions_resumed.json")
 
 
 def _version(package: str) -> str | None:

@@ -135,7 +135,7 @@ def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Sca
     fitted = build(prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed)
     if pretrained is None:
         return fitted
-    scaler = pretrained.with_target(fitted.scaler.target)
+    scaler = pretrained.carried_to(fitted.scaler)
     return build(
         prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed, scaler
     )
@@ -155,7 +155,6 @@ def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDat
     lat, lon = cube["lat"].to_numpy().astype(np.float64), cube["lon"].to_numpy().astype(np.float64)
     site_id = cube["site_id"].to_numpy()
     tested = split.members("test", prepared.towers["site_id"].to_numpy())
-    tested |= np.isin(prepared.cluster, prepared.cluster[tested])
     usable = away_from(
         lat,
         lon,

@@ -16,7 +16,7 @@ from ..atomic import write_text
 from ..config.schema import Config, RaciConfig, StageConfig
 from ..datamodules.base import FluxDataModule
 from ..modules import NETWORKS
-from ..modules.checkpoints import load_checkpoint
+from ..modules.checkpoints import load_checkpoint, load_into
 from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
 from ..retrieval.bank import Bank
@@ -66,11 +66,14 @@ def build_module(
     return FluxModule(network, data.layout, data.scaler.target, len(data.train_sites), stage)
 
 
+def looks_up(config: Config) -> bool:
+    """Whether the model looks up neighbours."""
+    return isinstance(config.model, RaciConfig) and config.model.retrieval.enabled
+
+
 def build_bank(config: Config, data: FluxDataModule) -> Bank | None:
     """Return the bank of the training sites for a model that looks up neighbours, else None."""
-    if isinstance(config.model, RaciConfig) and config.model.retrieval.enabled:
-        return Bank.build(data.view(), config.data.split.cluster_km)
-    return None
+    return Bank.build(data.view(), config.data.split.cluster_km) if looks_up(config) else None
 
 
 def fit(
@@ -106,7 +109,7 @@ def fit(
         lightning.seed_everything(config.seed, verbose=False)
         trainer.fit(module, datamodule=data, ckpt_path=folder.last, weights_only=True)
         write_text(json.dumps({"steps": trainer.global_step}) + "\n", folder.finished)
-    module.load_state_dict(load_checkpoint(folder.checkpoints / "best.ckpt")["state_dict"])
+    load_into(module, folder.checkpoints / "best.ckpt")
     return module
 
 

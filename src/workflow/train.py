@@ -15,6 +15,7 @@ from ..config.schema import MODELS, Config
 from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
+from ..errors import UserError
 from ..evaluation.run_folder import write_predictions
 from ..modules import NETWORKS
 from ..modules.baselines.site_mean import SiteMean
@@ -73,11 +74,24 @@ def _run_fold(config: Config, prepared: Prepared, fold: int, folder: Path, progr
         progress.skip(total_steps(replace(config, compare=[]), 1))
         return
     split = fold_split(config, prepared, fold)
-    split.save(folder / "splits.json")
+    _keep_split(split, folder / "splits.json")
     learner = _train_network if config.model.name in NETWORKS else _fit_site_mean
     data, flux = learner(config, prepared, split, folder, progress)
     data.scaler.save(folder / "scaler.yaml")
     write_predictions(predictions(config, data, flux), folder / "predictions.zarr")
+
+
+def _keep_split(split: Split, path: Path) -> None:
+    """Write the division of sites, or hold a resumed run to the one it was started with.
+
+    Raises
+    ------
+    UserError
+        If the data now give another division: weights would be tested on sites that they were trained on.
+    """
+    if path.exists() and Split.load(path) != split:
+        raise UserError(f"{path}: the data now give another split than this run was started with; start a new run")
+    split.save(path)
 
 
 def _fit_site_mean(

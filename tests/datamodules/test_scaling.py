@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from raciflux.contracts import TargetScale
 from raciflux.datamodules.roles import Roles
-from raciflux.datamodules.scaling import Scaler
+from raciflux.datamodules.scaling import CONSTANT, Scaler
 from raciflux.errors import UserError
 
 from worlds import tiny_cube
@@ -143,8 +143,12 @@ def test_a_damaged_file_is_said_in_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_another_target_scale_leaves_the_inputs_alone(cube):
-    scaler = fitted(cube)
-    other = scaler.with_target(TargetScale("gC m-2 d-1", 1.0, 2.0))
-    assert other.target.std == 2.0
-    assert replace(other, target=scaler.target) == scaler
+def test_carried_to_towers_the_inputs_keep_their_scale_but_constants_and_the_target_take_theirs(cube):
+    towers = fitted(cube)
+    flat, moved = towers.roles.static[0], towers.roles.fast[0]
+    inputs = towers.inputs | {flat: (2000.0, CONSTANT), moved: (5.0, 3.0)}
+    simulation = replace(towers, inputs=inputs, target=TargetScale("gC m-2 d-1", 1.0, 2.0))
+    carried = simulation.carried_to(towers)
+    assert carried.target == towers.target
+    assert carried.inputs[flat] == towers.inputs[flat]
+    assert carried.inputs[moved] == (5.0, 3.0)

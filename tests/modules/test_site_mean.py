@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from raciflux.contracts import TrainingView, VisibleSet
+from raciflux.errors import UserError
 from raciflux.modules.baselines.site_mean import SiteMean
 
 from worlds import tiny_cube, tiny_data
@@ -96,3 +97,12 @@ def test_saved_and_loaded_it_predicts_the_same(view, tmp_path):
     model.save(tmp_path / "site_mean.npz")
     loaded = SiteMean.load(tmp_path / "site_mean.npz")
     np.testing.assert_array_equal(loaded.predict(view, True), model.predict(view, True))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no archive"])
+def test_missing_or_damaged_means_are_one_line(tmp_path, content):
+    path = tmp_path / "site_mean.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"site_mean\.npz"):
+        SiteMean.load(path)

@@ -1,5 +1,6 @@
 """Predicting new places with a finished run."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,54 @@ def test_a_missing_input_is_refused_by_name(
             [str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"]
         )
     assert not (tmp_path / "p.zarr").exists()
+
+
+def test_a_place_without_a_required_driver_is_refused(
+    finished: Finished, drivers_only: xr.Dataset, tmp_path: Path
+) -> None:
+    silent = drivers_only.copy(deep=True)
+    silent["TA"][{"site": 2}] = np.nan
+    write_zarr(silent, tmp_path / "places.zarr")
+    with pytest.raises(UserError, match=str(silent["site_id"].to_numpy()[2])):
+        load_script("predict").main(
+            [str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={tmp_path}/p.zarr"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [(["data.sites=[NOPE]"], "NOPE"), (["nonsense=3"], "nonsense"), (["data.stes=[A]"], "data.sites")]
+)
+def test_what_is_said_beside_a_cube_is_heard(
+    finished: Finished, drivers_only: xr.Dataset, tmp_path: Path, more: list[str], said: str
+) -> None:
+    write_zarr(drivers_only, tmp_path / "places.zarr")
+    with pytest.raises(UserError, match=said):
+        load_script("predict").main(
+            [str(finished.folder), f"data={tmp_path / 'places.zarr'}", *more, f"output={tmp_path}/p.zarr"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("bank.npz", "bank"),
+        ("scaler.yaml", "scaler"),
+        ("checkpoints/towers/best.ckpt", "checkpoint"),
+        ("predictions.zarr", "not finished"),
+        ("hidden", "do not fit"),
+    ],
+)
+def test_a_broken_run_folder_is_one_line(finished: Finished, tmp_path: Path, broken: str, said: str) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
+    if broken == "hidden":
+        config = folder / "config.yaml"
+        config.write_text(config.read_text().replace("hidden: 8", "hidden: 7"))
+    elif (folder / broken).is_dir():
+        shutil.rmtree(folder / broken)
+    else:
+        (folder / broken).unlink()
+    with pytest.raises(UserError, match=said):
+        load_script("predict").main([str(folder), *PLACES, f"output={tmp_path}/p.zarr"])
 
 
 def test_another_unit_is_refused(finished: Finished, drivers_only: xr.Dataset, tmp_path: Path) -> None:

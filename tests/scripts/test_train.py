@@ -77,6 +77,20 @@ def test_a_run_that_lost_its_last_stage_goes_on_to_the_same_predictions(finished
     xr.testing.assert_identical(before, xr.open_zarr(folder / "predictions.zarr").load())
 
 
+def test_a_resumed_run_is_held_to_its_split_and_keeps_its_identity(finished: Finished, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
+    before = (folder / "config.yaml").read_text(), (folder / "versions.json").read_text()
+    shutil.rmtree(folder / "predictions.zarr")
+    load_script("train").main([f"resume={folder}"])
+    assert before == ((folder / "config.yaml").read_text(), (folder / "versions.json").read_text())
+    shutil.rmtree(folder / "predictions.zarr")
+    split = json.loads((folder / "splits.json").read_text())
+    split["train"].append(split["test"].pop())
+    (folder / "splits.json").write_text(json.dumps(split))
+    with pytest.raises(UserError, match="another split"):
+        load_script("train").main([f"resume={folder}"])
+
+
 def test_a_killed_run_is_finished_by_resume(tmp_path: Path, run_script: Run) -> None:
     many = ["transfer.pretrain.steps=60", "transfer.pretrain.patience=100", "compare=[]", "logger.wandb=disabled"]
     arguments = [*(a for a in TINY if not a.startswith("transfer.pretrain.steps")), *many, f"output={tmp_path}"]

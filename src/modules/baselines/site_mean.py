@@ -1,5 +1,6 @@
 """Site-mean: the mean flux of the training sites of the same class, what a map without drivers would say."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...atomic import replacing
 from ...contracts import TrainingView
+from ...errors import UserError
 from ...retrieval.index import Exclusion
 from ...retrieval.visibility import Places, near_or_namesake
 
@@ -90,10 +92,19 @@ class SiteMean:
 
     @classmethod
     def load(cls, path: Path) -> "SiteMean":
-        """Read what ``save`` wrote."""
-        with np.load(path, allow_pickle=False) as stored:
-            places = (stored["site_id"], stored["lat"], stored["lon"])
-            return cls(stored["mean"], stored["label"], stored["cluster"], places, float(stored["cluster_km"]))
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        UserError
+            If the file is missing or damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                places = (stored["site_id"], stored["lat"], stored["lon"])
+                return cls(stored["mean"], stored["label"], stored["cluster"], places, float(stored["cluster_km"]))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path}: not readable site means ({error}); train the run again") from error
 
 
 def _labels(view: TrainingView) -> NDArray[np.int64]:
