@@ -96,7 +96,7 @@ def test_a_killed_run_is_finished_by_resume(tmp_path: Path, run_script: Run) -> 
     arguments = [*(a for a in TINY if not a.startswith("transfer.pretrain.steps")), *many, f"output={tmp_path}"]
     process = subprocess.Popen([sys.executable, str(SCRIPTS / "train.py"), *arguments], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 200
-    while not list(tmp_path.rglob("last.ckpt")):
+    while not list(tmp_path.glob("embedded_wetland_ch4/*/checkpoints/*/last.ckpt")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
