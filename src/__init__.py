@@ -3,7 +3,7 @@
 import os
 
 # Idle OpenMP threads sleep instead of spinning. A recurrent network has thousands of tiny parallel regions a step:
-# where another process wants one of the cores, spinning made a step of RACI 78 times slower
+# where another process wants one of the cores, spinning slows training by far more than the core's share
 # (benchmarks/speed/README.md). It only works before torch loads OpenMP, hence here; whoever sets the variable keeps
 # their choice.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

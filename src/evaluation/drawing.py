@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..errors import UserError
 
 # Okabe and Ito (2008): told apart with every common colour vision
-BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+BLUE, ORANGE, VERMILLION = "#0072B2", "#E69F00", "#D55E00"
 INK, GREY, PALE, LAND, SHORE = "#222222", "#767676", "#DDDDDD", "#E8E6E1", "#A8A49A"
 SCORE_COLOURS = {"measured": BLUE, "convention": ORANGE, "published": BLUE}
 WIDTH = 6.2  # inch: a phone shows it whole with letters still readable

@@ -64,11 +64,9 @@ class StageProgress(Callback):
     def __init__(self, run: RunProgress, name: str, steps: int, unit: str) -> None:
         self.run, self.name, self.steps, self.unit = run, name, steps, unit
         self.best = float("inf")
-        self.started_at = 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Count the steps that an earlier session did."""
-        self.started_at = trainer.global_step
         self.run.skip(trainer.global_step)
         self.run.bar.update(self.run.task, description=self.name)
 
