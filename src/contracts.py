@@ -8,7 +8,7 @@ describes days that ended before or on the last day of block ``m``, so a day may
 """
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ class Batch(TypedDict):
     static: Tensor  # (batch, static feature) float32
     static_mask: Tensor  # (batch, static feature) float32
     classes: Tensor  # (batch, class) int64, 0 = unknown
-    target: Tensor  # (batch, day) float32
-    target_mask: Tensor  # (batch, day) bool, True = counts in the loss; never in warm-up
+    target: Tensor  # (batch, day, target) float32
+    target_mask: Tensor  # (batch, day, target) bool, True = counts in this stage; never in warm-up
     site: Tensor  # (batch,) int64
     day: Tensor  # (batch,) int64, index of the window's first day on the cube's time axis; negative before it
 
@@ -59,7 +59,7 @@ class WindowLayout:
 class Layout:
     """Which features stand at which place of a batch."""
 
-    target: str
+    targets: tuple[str, ...]  # the fluxes predicted together, one or several
     fast: tuple[str, ...]
     slow: tuple[str, ...]
     static: tuple[str, ...]
@@ -70,35 +70,43 @@ class Layout:
 
 @dataclass(frozen=True)
 class TargetScale:
-    """Turns scaled fluxes into units: ``flux = scaled * std + mean``."""
+    """Turns one scaled flux into its unit: ``flux = scaled * std + mean``."""
 
     unit: str
     mean: float
     std: float
 
 
+Question = Literal["unseen", "new_years"]
+
+
 @dataclass(frozen=True)
 class VisibleSet:
     """Which (site, day) fluxes a question may use.
 
-    The question asked here is *unseen site*: a query sees the fluxes marked in ``known`` except every day of its own
-    cluster.
+    *unseen*: a query sees the fluxes marked in ``known`` except every day of its own cluster. *new_years* (a split in
+    time): it sees its own known days as well, which end before its test begins; never those of its cluster mates,
+    which may stand in the very years that are asked about.
     """
 
-    known: NDArray[np.bool_]  # (site, day): training sites and period, trainable days
+    known: NDArray[np.bool_]  # (site, day, target): training sites and period, trainable days
     cluster: NDArray[np.int64]  # (site,)
+    question: Question = "unseen"
 
     def for_query(self, site: int) -> NDArray[np.bool_]:
-        """Fluxes (site, day) that a query at ``site`` may see."""
-        return np.asarray(self.known & (self.cluster != self.cluster[site])[:, None])
+        """Fluxes (site, day, target) that a query at ``site`` may see."""
+        shown = self.cluster != self.cluster[site]
+        if self.question == "new_years":
+            shown = shown | (np.arange(len(self.cluster)) == site)
+        return np.asarray(self.known & shown[:, None, None])
 
 
 @dataclass(frozen=True)
 class TrainingView:
     """All that a bank or a model without gradients may learn from: scaled arrays over the cube, and who may see what.
 
-    Drivers of every site are here (they are inputs); ``target`` is zeroed outside ``visible.known``, so nothing that
-    is scored can leak through this view.
+    Drivers of every site are here (they are inputs); ``target`` is zeroed outside ``visible.known`` and
+    ``stopping_target`` outside ``stopping``, so nothing that is scored can leak through this view.
     """
 
     layout: Layout
@@ -106,13 +114,15 @@ class TrainingView:
     lat: NDArray[np.float64]  # (site,) degrees north
     lon: NDArray[np.float64]  # (site,) degrees east
     dates: NDArray[np.datetime64]  # (day,)
-    driver_days: NDArray[np.bool_]  # (day,) days whose drivers a descriptor may use: the training period
+    driver_days: NDArray[np.bool_]  # (site, day) days whose drivers a descriptor may use: the training period
     fast: NDArray[np.float32]  # (site, day, feature) scaled, 0 where missing
     fast_mask: NDArray[np.bool_]  # (site, day, feature)
     static: NDArray[np.float32]  # (site, static feature) scaled, 0 where missing
     static_mask: NDArray[np.bool_]  # (site, static feature)
     classes: NDArray[np.int64]  # (site, class)
-    target: NDArray[np.float32]  # (site, day) scaled, 0 where not known
+    target: NDArray[np.float32]  # (site, day, target) scaled, 0 where not known
     visible: VisibleSet
+    stopping: NDArray[np.bool_]  # (site, day, target) validation days: they may say when to stop, and nothing else
+    stopping_target: NDArray[np.float32]  # (site, day, target) scaled, 0 outside of ``stopping``
     train_sites: NDArray[np.bool_]  # (site,)
-    scale: TargetScale
+    scales: tuple[TargetScale, ...]  # of each target

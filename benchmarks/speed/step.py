@@ -17,7 +17,8 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
-from raciflux.config.schema import Config, LstmConfig, StageConfig, TrainerConfig
+from raciflux.config.models import LstmConfig
+from raciflux.config.schema import Config, StageConfig, TrainerConfig
 from raciflux.contracts import Batch
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.losses import masked_squared_error

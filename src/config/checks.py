@@ -3,13 +3,9 @@
 import re
 
 from ..errors import UserError
-from .schema import Config, CubeSource, EmbeddedSource, RaciConfig, StageConfig, TableSource
+from .models import PARTS, RaciConfig
+from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
 
-PARTS: dict[str, tuple[str, ...]] = {  # of each network, by model; a test holds them against the modules
-    "raci": ("slow_encoder", "fast_encoder", "retrieval", "head"),
-    "ct_lstm": ("slow_encoder", "fast_encoder", "head"),
-    "lstm": ("fast_encoder", "head"),
-}
 EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from .schema import MODELS, SOURCES, Config
+from .models import MODELS
+from .schema import SOURCES, Config
 
 GROUPS = ("data", "model", "transfer", "trainer", "logger")
 EXPERIMENT = "experiment"

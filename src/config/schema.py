@@ -7,21 +7,13 @@ dataclass.
 
 # ruff: noqa: RUF009  key() is a dataclasses.field
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import MISSING
 
-
-def key(default: object, help_: str, **checks: object) -> Any:  # noqa: ANN401  as dataclasses.field
-    """Declare a config key: its default, its description, and perhaps ``choices=[...]`` or ``bounds=(low, high)``."""
-    metadata = {"help": help_, **checks}
-    if isinstance(default, (list, dict)):
-        return field(default_factory=lambda: default.copy(), metadata=metadata)
-    if isinstance(default, type):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
-
+from .declare import key
+from .models import MODELS
 
 # --- where data come from ---------------------------------------------------------------------------------------------
 
@@ -69,8 +61,22 @@ class SplitConfig:
 
     kind: str = key(
         "spatial",
-        "spatial: k folds of tower clusters; leave_site_out: one cluster a fold",
-        choices=["spatial", "leave_site_out"],
+        "spatial: k folds of tower clusters; leave_site_out: one cluster a fold; stratified_*: folds alike in their "
+        "classes; temperature_tail: warmest clusters tested; temporal: each site's last fifth of years tested",
+        choices=[
+            "spatial",
+            "leave_site_out",
+            "stratified_igbp",
+            "stratified_koppen",
+            "temperature_tail",
+            "temporal",
+        ],
+    )
+    file: str | None = key(
+        None, "a shipped or own split file instead of a draw: a name in configs/splits/ or a path; null draws"
+    )
+    label_share: float = key(
+        1.0, "share of the training and validation sites whose fluxes are shown (at least 4)", bounds=(0.001, 1.0)
     )
     folds: int = key(5, "number of folds of a spatial split", bounds=(2, 1000))
     fold: int | None = key(None, "which fold is the test; null runs all folds in turn and pools them", bounds=(0, 999))
@@ -99,7 +105,14 @@ class DataConfig:
     pair: str = key(
         MISSING,
         "flux/ecosystem pair",
-        choices=["wetland_ch4", "cropland_gpp", "cropland_co2", "terrestrial_gpp", "terrestrial_co2"],
+        choices=[
+            "wetland_ch4",
+            "cropland_gpp",
+            "cropland_co2",
+            "terrestrial_gpp",
+            "terrestrial_co2",
+            "terrestrial_carbon",
+        ],
     )
     root: str = key(
         "${oc.env:RACIFLUX_DATA,../shared/data}", "folder that holds your data; default: the variable RACIFLUX_DATA"
@@ -117,64 +130,6 @@ class DataConfig:
     odd_sites: list[str] = key([], "sites reported a second time without: known oddities of a data set")
     split: SplitConfig = key(SplitConfig, "division into training, validation and test")
     window: WindowConfig = key(WindowConfig, "what the model reads at once")
-
-
-# --- models -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class SiteMeanConfig:
-    """The mean flux of training sites of the same class; what a map without drivers would say."""
-
-    name: str = key("site_mean", "model name", choices=["site_mean"])
-
-
-@dataclass
-class LstmConfig:
-    """LSTM on drivers only."""
-
-    name: str = key("lstm", "model name", choices=["lstm"])
-    hidden: int = key(64, "width of the LSTM", bounds=(1, 4096))
-    dropout: float = key(0.4, "dropout before the head", bounds=(0.0, 0.95))
-
-
-@dataclass
-class CtLstmConfig:
-    """LSTM on drivers joined at each step with embedded statics and classes."""
-
-    name: str = key("ct_lstm", "model name", choices=["ct_lstm"])
-    hidden: int = key(64, "width of the LSTM", bounds=(1, 4096))
-    embedding: int = key(16, "width of the static embedding", bounds=(1, 1024))
-    dropout: float = key(0.4, "dropout on the embedding and before the head", bounds=(0.0, 0.95))
-
-
-@dataclass
-class RetrievalConfig:
-    """Neighbours looked up for each role."""
-
-    enabled: bool = key(True, "off: the model works alone")
-    roles: list[str] = key(["slow", "fast"], "roles that look up neighbours", choices=["slow", "fast"])
-    kinds: list[str] = key(["functional", "geographic"], "kinds of neighbourhood", choices=["functional", "geographic"])
-    neighbours: int = key(8, "neighbours of each kind", bounds=(1, 1024))
-    radius_km: float = key(2000.0, "geographic neighbours farther than this are not shown", bounds=(0.0, 20_100.0))
-    width: int = key(16, "width of a role's context", bounds=(1, 1024))
-    neighbour_dropout: float = key(0.3, "chance that a neighbour is hidden in training", bounds=(0.0, 1.0))
-    backend: str = key("auto", "auto: faiss where installed, else torch", choices=["auto", "faiss", "torch"])
-
-
-@dataclass
-class RaciConfig:
-    """Role-aware conditional inference: slow encoder, fast encoder under it, retrieval for each role."""
-
-    name: str = key("raci", "model name", choices=["raci"])
-    hidden: int = key(64, "width of the fast encoder", bounds=(1, 4096))
-    regime: int = key(24, "width of the regime vector", bounds=(1, 1024))
-    embedding: int = key(16, "width of the static embedding", bounds=(1, 1024))
-    dropout: float = key(0.4, "dropout on the regime and before the head", bounds=(0.0, 0.95))
-    retrieval: RetrievalConfig = key(RetrievalConfig, "role-aware retrieval")
-
-
-MODELS: dict[str, type] = {"site_mean": SiteMeanConfig, "lstm": LstmConfig, "ct_lstm": CtLstmConfig, "raci": RaciConfig}
 
 
 # --- learning ---------------------------------------------------------------------------------------------------------
@@ -202,6 +157,28 @@ class TransferConfig:
     freeze: list[str] = key(
         [], "parts of the network (slow_encoder, fast_encoder, ...) kept as pretrained while fine-tuning"
     )
+
+
+@dataclass
+class HeadConfig:
+    """What a network says of each day: one value, quantiles, or a mixture of normals. All models of a run share it."""
+
+    kind: str = key("point", "point: the mean; quantile; mixture of normals", choices=["point", "quantile", "mixture"])
+    quantiles: int = key(19, "quantile head: number of evenly spaced levels, odd", bounds=(3, 199))
+    components: int = key(3, "mixture head: number of normals", bounds=(1, 32))
+
+
+@dataclass
+class CalibrationConfig:
+    """Prediction intervals whose coverage is set on clusters that training has not seen."""
+
+    kind: str = key(
+        "none",
+        "none; cross_conformal: out-of-fold errors at training clusters set the width",
+        choices=["none", "cross_conformal"],
+    )
+    parts: int = key(5, "parts of the training clusters, each predicted by a model trained without it", bounds=(2, 100))
+    level: float = key(0.9, "share of days that an interval shall cover", bounds=(0.01, 0.999))
 
 
 @dataclass
@@ -240,6 +217,8 @@ class Config:
     compare: list[str] = key([], "models trained beside the main one on the same splits", choices=list(MODELS))
     data: DataConfig = key(DataConfig, "data")
     model: Any = key(MISSING, "the model")
+    head: HeadConfig = key(HeadConfig, "what networks say of each day")
+    calibration: CalibrationConfig = key(CalibrationConfig, "prediction intervals")
     transfer: TransferConfig = key(TransferConfig, "from simulation to observations")
     trainer: TrainerConfig = key(TrainerConfig, "what it runs on")
     logger: LoggerConfig = key(LoggerConfig, "logging")

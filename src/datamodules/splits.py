@@ -1,14 +1,17 @@
 """Who trains, who validates and who is tested: always whole clusters, drawn before any score is seen."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..config.schema import SplitConfig
+from ..contracts import Question
 from ..errors import UserError
 from ..geography import haversine_km
 
@@ -18,16 +21,42 @@ BLOCK_BORDER_DEGREES = 0.5  # cells this close to a held-out block are used by n
 
 @dataclass(frozen=True)
 class Split:
-    """One division of the sites of a cube, by ``site_id``."""
+    """One division of the sites of a cube, by ``site_id``; of a split in time, of their days too.
+
+    Attributes
+    ----------
+    fold : number of the fold.
+    train, validation, test : sites of each part. Of a split in time a site stands in all three.
+    periods : of a split in time, for each site the first validation day and the first test day, ISO dates; training
+        ends the day before the former. Empty otherwise: a site then belongs to its part with its whole record.
+    unlabelled : sites of training and validation whose fluxes are not shown (sparse labels).
+    """
 
     fold: int
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    periods: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    unlabelled: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> Question:
+        """What the test asks: fluxes of unseen sites, or of new years at known sites."""
+        return "new_years" if self.periods else "unseen"
 
     def members(self, part: str, site_id: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Mask (site,) of the sites in ``train``, ``validation`` or ``test``."""
         return np.isin(site_id, getattr(self, part))
+
+    def days(self, part: str, site_id: NDArray[np.str_], time: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        """Mask (site, day) of the days that belong to ``train``, ``validation`` or ``test``."""
+        mask = np.repeat(self.members(part, site_id)[:, None], len(time), axis=1)
+        for row, name in enumerate(site_id.tolist()):
+            if name in self.periods:
+                validation, test = (np.datetime64(day) for day in self.periods[name])
+                within = {"train": time < validation, "validation": (time >= validation) & (time < test)}
+                mask[row] &= within.get(part, time >= test)
+        return mask
 
     def save(self, path: Path) -> None:
         """Write the division as JSON."""
@@ -36,8 +65,14 @@ class Split:
     @classmethod
     def load(cls, path: Path) -> "Split":
         """Read a division that ``save`` wrote."""
-        raw = json.loads(path.read_text())
-        return cls(raw["fold"], tuple(raw["train"]), tuple(raw["validation"]), tuple(raw["test"]))
+        return cls.from_dict(json.loads(path.read_text()))
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Split":
+        """Build from what JSON holds."""
+        parts = {part: tuple(raw[part]) for part in ("train", "validation", "test")}
+        periods = {name: (first, second) for name, (first, second) in raw.get("periods", {}).items()}
+        return cls(raw["fold"], **parts, periods=periods, unlabelled=tuple(raw.get("unlabelled", ())))
 
 
 def fold_count(config: SplitConfig, cluster: NDArray[np.int64]) -> int:

@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import nn
 
+from ..config.schema import HeadConfig
 from ..contracts import Layout
 from .baselines.ct_lstm import CtLstm
 from .baselines.lstm import Lstm
 from .raci import Raci
 
-# A new network joins here, in ``config.schema.MODELS`` and in ``config.checks.PARTS``; ``workflow.train`` fits models
-# without gradients.
-NETWORKS: dict[str, Callable[[Any, Layout], nn.Module]] = {"raci": Raci, "ct_lstm": CtLstm, "lstm": Lstm}
+# A new network joins here and in the tables of ``config.models``.
+NETWORKS: dict[str, Callable[[Any, Layout, HeadConfig], nn.Module]] = {"raci": Raci, "ct_lstm": CtLstm, "lstm": Lstm}

@@ -8,7 +8,8 @@ asked about. The paper's abstract gives the idea and no code; how each part is b
 import torch
 from torch import Tensor, nn
 
-from ..config.schema import RaciConfig
+from ..config.models import RaciConfig
+from ..config.schema import HeadConfig
 from ..contracts import Batch, Layout
 from ..retrieval.role_aware import RoleAwareRetrieval
 from .encoders.fast import FastEncoder
@@ -25,19 +26,19 @@ class Raci(nn.Module):
 
     causal = True
 
-    def __init__(self, config: RaciConfig, layout: Layout) -> None:
+    def __init__(self, config: RaciConfig, layout: Layout, head: HeadConfig) -> None:
         super().__init__()
         self.slow_encoder = SlowEncoder(layout, config.regime, config.embedding, config.dropout)
         self.retrieval = RoleAwareRetrieval(config.retrieval, layout) if config.retrieval.enabled else None
         context = self.retrieval.width if self.retrieval is not None else 0
         self.fast_encoder = FastEncoder(layout, config.regime + context, config.hidden)
-        self.head = FluxHead(config.hidden, config.dropout)
+        self.head = FluxHead(config.hidden, layout, head, config.dropout)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the scaled flux (batch, day)."""
+        """Return the read-out (batch, day, target, parameter), scaled."""
         condition = self.slow_encoder(batch)
         if self.retrieval is not None:
             context = self.retrieval(batch)[:, None].expand(-1, condition.shape[1], -1)
             condition = torch.cat([condition, context], dim=-1)
-        flux: Tensor = self.head(self.fast_encoder(batch, condition))
-        return flux
+        read: Tensor = self.head(self.fast_encoder(batch, condition))
+        return read

@@ -13,7 +13,8 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from ..atomic import write_text
-from ..config.schema import Config, RaciConfig, StageConfig
+from ..config.models import RaciConfig
+from ..config.schema import Config, StageConfig
 from ..datamodules.base import FluxDataModule
 from ..modules import NETWORKS
 from ..modules.checkpoints import load_checkpoint, load_into

@@ -11,7 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..atomic import write_text
-from ..config.schema import MODELS, Config
+from ..config.models import MODELS
+from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raciflux.config.checks import PARTS, check_machine, check_name
 from raciflux.config.compose import compose
-from raciflux.config.schema import MODELS
+from raciflux.config.models import MODELS
 from raciflux.contracts import Layout, WindowLayout
 from raciflux.errors import UserError
 from raciflux.modules import NETWORKS

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from raciflux.config.schema import LstmConfig, StageConfig
+from raciflux.config.models import LstmConfig
+from raciflux.config.schema import StageConfig
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.baselines.lstm import Lstm
 from raciflux.modules.flux_module import FluxModule

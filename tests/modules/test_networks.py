@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from raciflux.config.schema import MODELS, CtLstmConfig, LstmConfig, RaciConfig, RetrievalConfig
+from raciflux.config.models import MODELS, CtLstmConfig, LstmConfig, RaciConfig, RetrievalConfig
 from raciflux.contracts import Batch, TrainingView
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules import NETWORKS

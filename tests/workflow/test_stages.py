@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from raciflux.config.schema import Config, DataConfig, RaciConfig, RetrievalConfig, StageConfig, TransferConfig
+from raciflux.config.models import RaciConfig, RetrievalConfig
+from raciflux.config.schema import Config, DataConfig, StageConfig, TransferConfig
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.checkpoints import load_checkpoint
 from raciflux.workflow.progress import RunProgress

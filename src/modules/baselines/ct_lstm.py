@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ...config.schema import CtLstmConfig
+from ...config.models import CtLstmConfig
+from ...config.schema import HeadConfig
 from ...contracts import Batch, Layout
 from ..encoders.place import PlaceEncoder
 from ..heads import FluxHead
@@ -14,16 +15,16 @@ class CtLstm(nn.Module):
 
     causal = True
 
-    def __init__(self, config: CtLstmConfig, layout: Layout) -> None:
+    def __init__(self, config: CtLstmConfig, layout: Layout, head: HeadConfig) -> None:
         super().__init__()
         self.slow_encoder = PlaceEncoder(layout, config.embedding, config.dropout)
         self.fast_encoder = nn.LSTM(2 * len(layout.fast) + config.embedding, config.hidden, batch_first=True)
-        self.head = FluxHead(config.hidden, config.dropout)
+        self.head = FluxHead(config.hidden, layout, head, config.dropout)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the scaled flux (batch, day)."""
+        """Return the read-out (batch, day, target, parameter), scaled."""
         days = batch["fast"].shape[1]
         place = self.slow_encoder(batch)[:, None].expand(-1, days, -1)
         encoded, _ = self.fast_encoder(torch.cat([batch["fast"], batch["fast_mask"], place], dim=-1))
-        flux: Tensor = self.head(encoded)
-        return flux
+        read: Tensor = self.head(encoded)
+        return read

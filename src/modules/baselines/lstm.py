@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ...config.schema import LstmConfig
+from ...config.models import LstmConfig
+from ...config.schema import HeadConfig
 from ...contracts import Batch, Layout
 from ..heads import FluxHead
 
@@ -13,13 +14,13 @@ class Lstm(nn.Module):
 
     causal = True
 
-    def __init__(self, config: LstmConfig, layout: Layout) -> None:
+    def __init__(self, config: LstmConfig, layout: Layout, head: HeadConfig) -> None:
         super().__init__()
         self.fast_encoder = nn.LSTM(2 * len(layout.fast), config.hidden, batch_first=True)
-        self.head = FluxHead(config.hidden, config.dropout)
+        self.head = FluxHead(config.hidden, layout, head, config.dropout)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the scaled flux (batch, day)."""
+        """Return the read-out (batch, day, target, parameter), scaled."""
         encoded, _ = self.fast_encoder(torch.cat([batch["fast"], batch["fast_mask"]], dim=-1))
-        flux: Tensor = self.head(encoded)
-        return flux
+        read: Tensor = self.head(encoded)
+        return read
