@@ -1,0 +1,75 @@
+"""A head that says a site's level and spread apart from its dynamics."""
+
+from torch import Tensor, nn
+
+from ..config.schema import HeadConfig
+from ..contracts import Batch, Layout
+from ..errors import UserError
+from .heads import FluxHead
+
+FEWEST_DAYS = 30  # known days of a window below which its mean and spread say little of the place
+SMALLEST_SPREAD = 0.01  # scaled; keeps the logarithm of a constant window's spread finite
+
+
+class MomentHead(nn.Module):
+    """Read out ``mean + exp(log_spread) * dynamics``: the moments from a condition, the dynamics from encoded days.
+
+    At unseen sites most of the error is a site's level (its mean, and the size of its swings), less its course. One
+    read-out of both learns the level only by way of single days, mostly of the sites whose fluxes are large. Here the
+    days are encoded into the course in units of the site's own spread, and the level has a loss in which each window
+    counts alike. The flux loss reaches the moments too: what counts in the end is the flux. This is the first half of
+    ZeroDiff (ICML 2026).
+
+    Parameters
+    ----------
+    hidden : width of the encoded days.
+    condition : width of what the moments are predicted from.
+    layout : names the targets.
+    config : what is said of each day: one value or quantiles.
+    dropout : dropout before the read-out of the dynamics.
+
+    Raises
+    ------
+    UserError
+        If a mixture is asked for: its read-out holds logits and log-spreads, which do not shift with a mean.
+    """
+
+    def __init__(self, hidden: int, condition: int, layout: Layout, config: HeadConfig, dropout: float) -> None:
+        super().__init__()
+        if config.kind == "mixture":
+            raise UserError("head.kind=mixture: a moment head has no such output; choose head.kind=point or quantile")
+        self.dynamics = FluxHead(hidden, layout, config, dropout)
+        self.moments = nn.Linear(condition, 2 * len(layout.targets))
+
+    def forward(self, encoded: Tensor, condition: Tensor) -> Tensor:
+        """Return the read-out (batch, day, target, parameter), scaled.
+
+        Parameters
+        ----------
+        encoded : encoded days (batch, day, hidden).
+        condition : what the moments are predicted from (batch, condition).
+        """
+        mean, log_spread = self._moments(condition)
+        dynamics: Tensor = self.dynamics(encoded)
+        return mean[:, None, :, None] + log_spread.exp()[:, None, :, None] * dynamics
+
+    def loss(self, condition: Tensor, batch: Batch) -> Tensor:
+        """Return the squared error of mean and log-spread against each window's own known fluxes.
+
+        Averaged over the windows and targets with at least ``FEWEST_DAYS`` known days; 0 when there is none.
+        """
+        known = batch["target_mask"]
+        days = known.sum(1)  # (batch, target)
+        mean = (batch["target"] * known).sum(1) / days.clamp(min=1)
+        variance = ((batch["target"] - mean[:, None]).square() * known).sum(1) / days.clamp(min=1)
+        log_spread = variance.sqrt().clamp(min=SMALLEST_SPREAD).log()
+
+        said_mean, said_log_spread = self._moments(condition)
+        squared = (said_mean - mean).square() + (said_log_spread - log_spread).square()
+        counts = days >= FEWEST_DAYS
+        return (squared * counts).sum() / counts.sum().clamp(min=1)
+
+    def _moments(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-spread (batch, target) each."""
+        mean, log_spread = self.moments(condition).chunk(2, dim=-1)
+        return mean, log_spread
