@@ -3,10 +3,12 @@
 from .base import FluxDataModule
 from .cropland_co2 import CroplandCO2
 from .cropland_gpp import CroplandGPP
+from .terrestrial_carbon import TerrestrialCarbon
 from .terrestrial_co2 import TerrestrialCO2
 from .terrestrial_gpp import TerrestrialGPP
 from .wetland_ch4 import WetlandCH4
 
 PAIRS: dict[str, type[FluxDataModule]] = {
-    module.pair.name: module for module in (WetlandCH4, CroplandGPP, CroplandCO2, TerrestrialGPP, TerrestrialCO2)
+    module.pair.name: module
+    for module in (WetlandCH4, CroplandGPP, CroplandCO2, TerrestrialGPP, TerrestrialCO2, TerrestrialCarbon)
 }

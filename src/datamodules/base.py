@@ -14,11 +14,17 @@ from torch.utils.data import DataLoader, Sampler
 from ..config.schema import DataConfig
 from ..contracts import Batch, Layout, TrainingView, VisibleSet, WindowLayout
 from ..sun import extraterrestrial_radiation
-from .resident import ResidentArrays
+from .resident import Part, ResidentArrays
 from .roles import SLOW_COVERAGE, SLOW_SPANS, Pair, Roles, scored_days
 from .scaling import Scaler
 from .splits import Split
 from .windows import FixedTiling, Indices, RandomTiling
+
+PART_OF_STAGE: dict[RunningStage | None, Part] = {
+    RunningStage.TRAINING: "train",
+    RunningStage.VALIDATING: "validation",
+    RunningStage.SANITY_CHECKING: "validation",
+}
 
 
 class FluxDataModule(lightning.LightningDataModule):
@@ -58,14 +64,17 @@ class FluxDataModule(lightning.LightningDataModule):
         self.seed = seed
         window = config.window
         self.window = WindowLayout(window.warmup_days, window.scored_days, window.block_days, window.history_blocks)
-        self.measured, self.convention = scored_days(self.cube, roles.target, config.quality)
-        site_id = self.cube["site_id"].to_numpy()
+        self.measured, self.convention = scored_days(self.cube, roles.targets, config.quality)
+        site_id, time = self.cube["site_id"].to_numpy(), self.cube["time"].to_numpy()
+        self.train_days, validation_days, self.test_days = (
+            split.days(part, site_id, time) for part in ("train", "validation", "test")
+        )
         self.train_sites = split.members("train", site_id)
         trainable = self.convention if config.train_on_filled else self.measured
-        self.trainable = trainable & self.train_sites[:, None]
-        self.validation_days = self.measured & split.members("validation", site_id)[:, None]
+        self.trainable = trainable & self.train_days[..., None]
+        self.stopping = self.measured & validation_days[..., None]
         self.predictable = days_with_drivers(self.cube, self.pair.required)
-        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_sites, self.trainable)
+        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_days, self.trainable)
         self.layout: Layout = roles.layout(self.scaler.class_sizes, self.window)
         self.arrays = self._resident()
 
@@ -74,13 +83,13 @@ class FluxDataModule(lightning.LightningDataModule):
         static = [self._scaled(name) for name in self.roles.static]
         classes = [self.scaler.encode(name, self.cube[name].to_numpy()) for name in self.roles.classes]
         sites = len(self.train_sites)
-        counts = self.trainable | self.validation_days
         return ResidentArrays.build(
             self.layout,
             torch.from_numpy(fast),
             trailing_means(torch.from_numpy(fast)),
             torch.from_numpy(self._scaled_target()),
-            torch.from_numpy(counts),
+            torch.from_numpy(self.trainable),
+            torch.from_numpy(self.stopping),
             torch.from_numpy(np.stack(static, axis=-1)) if static else torch.zeros(sites, 0),
             torch.from_numpy(np.stack(classes, axis=-1)) if classes else torch.zeros(sites, 0, dtype=torch.int64),
         )
@@ -91,46 +100,50 @@ class FluxDataModule(lightning.LightningDataModule):
         return self.scaler.scale(name, ordered.to_numpy())
 
     def _scaled_target(self) -> NDArray[np.float32]:
-        scale = self.scaler.target
-        values = self.cube[self.roles.target].transpose("site", "time").to_numpy()
-        return ((values - scale.mean) / scale.std).astype(np.float32)
+        """Return every target (site, day, target), scaled, NaN where missing."""
+        values = [self.cube[name].transpose("site", "time").to_numpy() for name in self.roles.targets]
+        scaled = [(flux - scale.mean) / scale.std for flux, scale in zip(values, self.scaler.targets, strict=True)]
+        return np.stack(scaled, axis=-1).astype(np.float32)
 
     def view(self) -> TrainingView:
         """Return what banks and models without gradients may learn from: no flux outside training sites and days."""
         pad, days = self.arrays.pad, len(self.cube["time"])
         sites, n_fast = len(self.train_sites), len(self.roles.fast)
         fast = self.arrays.fast.cpu().view(sites, self.arrays.days, -1)[:, pad : pad + days].numpy()
+        flux = self._scaled_target()
         return TrainingView(
             layout=self.layout,
             site_id=self.cube["site_id"].to_numpy(),
             lat=self.cube["lat"].to_numpy().astype(np.float64),
             lon=self.cube["lon"].to_numpy().astype(np.float64),
             dates=self.cube["time"].to_numpy(),
-            driver_days=np.ones(days, bool),
+            driver_days=self.train_days if self.split.periods else np.ones((sites, days), bool),
             fast=fast[..., :n_fast],
             fast_mask=fast[..., n_fast:] > 0,
             static=self.arrays.static.cpu().numpy(),
             static_mask=self.arrays.static_mask.cpu().numpy() > 0,
             classes=self.arrays.classes.cpu().numpy(),
-            target=np.where(self.trainable, self._scaled_target(), np.float32(0.0)),
-            visible=VisibleSet(self.trainable, self.cluster),
+            target=np.where(self.trainable, flux, np.float32(0.0)),
+            visible=VisibleSet(self.trainable, self.cluster, self.split.question),
+            stopping=self.stopping,
+            stopping_target=np.where(self.stopping, flux, np.float32(0.0)),
             train_sites=self.train_sites,
-            scale=self.scaler.target,
+            scales=self.scaler.targets,
         )
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        """Yield random tilings of the training sites without end, from the trainer's step on."""
+        """Yield random tilings of the training days without end, from the trainer's step on."""
         step = self.trainer.global_step if self.trainer else 0
         rank, world = self._rank_and_world()
-        return _loader(RandomTiling(self.trainable, self.window, self.batch_size, self.seed, rank, world, step))
+        return _loader(RandomTiling(self.trainable.any(-1), self.window, self.batch_size, self.seed, rank, world, step))
 
     def val_dataloader(self) -> DataLoader[Tensor]:
-        """Yield each measured day of the validation sites once."""
-        return self._fixed(self.validation_days)
+        """Yield each measured validation day once."""
+        return self._fixed(self.stopping.any(-1))
 
     def predict_dataloader(self) -> DataLoader[Tensor]:
-        """Yield each day of the test sites on which a required driver is known, once."""
-        return self._fixed(self.predictable & self.split.members("test", self.cube["site_id"].to_numpy())[:, None])
+        """Yield each test day on which a required driver is known, once."""
+        return self._fixed(self.predictable & self.test_days)
 
     def _fixed(self, counts: NDArray[np.bool_]) -> DataLoader[Tensor]:
         return _loader(FixedTiling(counts, self.window, self.batch_size, *self._rank_and_world()))
@@ -139,13 +152,10 @@ class FluxDataModule(lightning.LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Batch:
-        """Gather on the device; while predicting, no target travels."""
+        """Gather on the device; a stage sees the fluxes of its own days only, prediction none."""
         self.arrays = self.arrays.to(batch.device)
-        gathered = self.arrays.gather(batch)
-        if self.trainer is not None and self.trainer.state.stage == RunningStage.PREDICTING:
-            gathered["target"] = torch.zeros_like(gathered["target"])
-            gathered["target_mask"] = torch.zeros_like(gathered["target_mask"])
-        return gathered
+        stage = self.trainer.state.stage if self.trainer is not None else None
+        return self.arrays.gather(batch, PART_OF_STAGE.get(stage, "test"))
 
 
 def _loader(sampler: Sampler[Tensor]) -> DataLoader[Tensor]:

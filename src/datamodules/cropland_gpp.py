@@ -9,7 +9,7 @@ class CroplandGPP(FluxDataModule):
 
     pair = Pair(
         name="cropland_gpp",
-        target="GPP",
+        targets=("GPP",),
         required=("TA", "SW"),
         optional=("TA_MIN", "TA_MAX", "VPD", "P", "N_RATE", "PLANTED", "SW_POT"),
         static=("abs_lat", "elevation", "mat", "map", "soil_carbon", "clay", "whc", "soil_ph"),

@@ -6,11 +6,15 @@ then one contiguous run of rows, and a batch is one ``index_select`` over a stri
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..contracts import Batch, Layout
+
+Part = Literal["train", "validation", "test"]  # which days a batch counts; of the test, none
+COUNTS: dict[Part, int] = {"train": 1, "validation": 2}  # block of ``target`` that holds the part's mask
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class ResidentArrays:
     layout : places of the features, and the window.
     fast : (site * padded day, 2 * feature) values, then masks.
     slow : (site * padded day, 2 * slow feature) trailing means as of each day, then masks.
-    target : (site * padded day, 2) value and whether it counts.
+    target : (site * padded day, 3 * target) values, then whether they count in training, then in validation.
     static, static_mask : (site, static feature).
     classes : (site, class).
     days : padded days a site.
@@ -46,7 +50,8 @@ class ResidentArrays:
         fast: Tensor,
         slow: Tensor,
         target: Tensor,
-        counts: Tensor,
+        train: Tensor,
+        validation: Tensor,
         static: Tensor,
         classes: Tensor,
     ) -> "ResidentArrays":
@@ -55,8 +60,8 @@ class ResidentArrays:
         Parameters
         ----------
         fast, slow : (site, day, feature) scaled, NaN where missing.
-        target : (site, day) scaled, anything where it does not count.
-        counts : (site, day) bool.
+        target : (site, day, target) scaled, anything where it does not count.
+        train, validation : (site, day, target) bool, the values that count in each part.
         static : (site, static feature) scaled, NaN where missing.
         classes : (site, class) int64.
         """
@@ -64,12 +69,13 @@ class ResidentArrays:
         before = window.days + window.history * window.block_days
         after = window.days
         days = before + fast.shape[1] + after
-        known_target = torch.where(counts, target, torch.zeros_like(target))
+        known_target = torch.where(train | validation, target, torch.zeros_like(target))
+        counted = [known_target, train.to(target.dtype), validation.to(target.dtype)]
         return cls(
             layout,
             _packed(fast, before, after),
             _packed(slow, before, after),
-            _pad(torch.stack([known_target, counts.to(target.dtype)], dim=-1), before, after),
+            _pad(torch.cat(counted, dim=-1), before, after),
             torch.nan_to_num(static),
             torch.isfinite(static).float(),
             classes,
@@ -84,8 +90,13 @@ class ResidentArrays:
         names = ("fast", "slow", "target", "static", "static_mask", "classes")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
-    def gather(self, index: Tensor) -> Batch:
+    def gather(self, index: Tensor, part: Part) -> Batch:
         """Cut one window for each row of ``index`` (batch, 2): site and first day (negative before the cube's first).
+
+        Parameters
+        ----------
+        part : whose days count. Of the test no flux is shown at all; of a split in time, a training window shows none
+            of the validation days that it may reach.
 
         Returns
         -------
@@ -95,11 +106,12 @@ class ResidentArrays:
         site, day = index[:, 0], index[:, 1]
         first_row = site * self.days + day + self.pad
         fast = windows(self.fast, window.days).index_select(0, first_row).view(len(index), window.days, -1)
-        target = windows(self.target, window.days).index_select(0, first_row).view(len(index), window.days, 2)
+        target = windows(self.target, window.days).index_select(0, first_row).view(len(index), window.days, -1)
         block = torch.arange(window.blocks, device=index.device) - window.history + 1
         slow_rows = (first_row - 1)[:, None] + (block * window.block_days)[None]
         slow = self.slow.index_select(0, slow_rows.reshape(-1)).view(len(index), window.blocks, -1)
-        counts = target[..., 1] > 0
+        blocks = target.split(len(self.layout.targets), dim=-1)
+        counts = blocks[COUNTS[part]] > 0 if part in COUNTS else torch.zeros_like(blocks[0], dtype=torch.bool)
         counts[:, : window.warmup] = False
         n_fast, n_slow = len(self.layout.fast), len(self.layout.slow)
         return Batch(
@@ -110,7 +122,7 @@ class ResidentArrays:
             static=self.static[site],
             static_mask=self.static_mask[site],
             classes=self.classes[site],
-            target=target[..., 0],
+            target=blocks[0] * counts,
             target_mask=counts,
             site=site,
             day=day,

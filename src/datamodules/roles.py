@@ -27,14 +27,14 @@ class Pair:
     Attributes
     ----------
     name : name of the pair, as in ``data.pair``.
-    target : variable of the cube that is predicted.
+    targets : variables of the cube that are predicted, together if several.
     required : fast drivers without which the pair makes no sense.
     optional : fast drivers used where the source has them.
     static, classes : properties of the place used where the source has them.
     """
 
     name: str
-    target: str
+    targets: tuple[str, ...]
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Pair:
 class Roles:
     """The variables that one run uses, role by role; slow inputs are trailing means of the fast drivers."""
 
-    target: str
+    targets: tuple[str, ...]
     fast: tuple[str, ...]
     static: tuple[str, ...]
     classes: tuple[str, ...]
@@ -57,7 +57,7 @@ class Roles:
 
     def layout(self, class_sizes: tuple[int, ...], window: WindowLayout) -> Layout:
         """Place the roles in a batch."""
-        return Layout(self.target, self.fast, self.slow, self.static, self.classes, class_sizes, window)
+        return Layout(self.targets, self.fast, self.slow, self.static, self.classes, class_sizes, window)
 
 
 def choose(pair: Pair, cubes: Sequence[xr.Dataset], drop: Sequence[str] = ()) -> Roles:
@@ -85,7 +85,7 @@ def choose(pair: Pair, cubes: Sequence[xr.Dataset], drop: Sequence[str] = ()) ->
                 f"{pair.name} needs the driver {name}, but it is missing or dropped; map a column to {name}"
             )
     return Roles(
-        target=pair.target,
+        targets=pair.targets,
         fast=tuple(name for name in pair.required + pair.optional if name in kept),
         static=tuple(name for name in pair.static if name in kept),
         classes=tuple(name for name in pair.classes if name in kept),
@@ -97,20 +97,25 @@ def _offered(cube: xr.Dataset, name: str) -> bool:
     return name == "SW_POT" or name in cube
 
 
-def scored_days(cube: xr.Dataset, target: str, quality: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Days (site, day) that count under the primary score and under the field's convention.
+def scored_days(cube: xr.Dataset, targets: Sequence[str], quality: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Days (site, day, target) that count under the primary score and under the field's convention.
 
     Parameters
     ----------
     quality : ``measured`` needs the companions ``<target>_qc`` and ``<target>_measured``; ``published`` counts every
-    value
-        under both scores (data without a quality column).
+        value under both scores (data without a quality column).
 
     Raises
     ------
     UserError
         If ``quality`` is ``measured`` and the cube has no quality companions.
     """
+    of_targets = [_scored_days(cube, target, quality) for target in targets]
+    measured, convention = (np.stack(days, axis=-1) for days in zip(*of_targets, strict=True))
+    return measured, convention
+
+
+def _scored_days(cube: xr.Dataset, target: str, quality: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     values = cube[target].transpose("site", "time").to_numpy()
     present = np.isfinite(values)
     if quality == "published":

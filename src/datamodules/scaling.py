@@ -19,41 +19,44 @@ CONSTANT = 1.0  # the deviation that stands for a constant's, which has none
 
 @dataclass(frozen=True)
 class Scaler:
-    """The roles of a run, mean and standard deviation of every input and of the target, and codes of every class.
+    """The roles of a run, mean and standard deviation of every input and target, and codes of every class.
 
     A class that training has not seen, or that is missing, has code 0.
     """
 
     roles: Roles
     inputs: dict[str, tuple[float, float]]
-    target: TargetScale
+    targets: tuple[TargetScale, ...]  # in the order of the roles
     classes: dict[str, tuple[str, ...]]
 
     @classmethod
     def fit(cls, cube: xr.Dataset, roles: Roles, train: NDArray[np.bool_], trainable: NDArray[np.bool_]) -> "Scaler":
-        """Fit on training sites.
+        """Fit on training sites and days.
 
         Parameters
         ----------
-        train : (site,) training sites.
-        trainable : (site, day) training days of the target.
+        train : (site, day) days of the training period at training sites, whether or not a flux is known.
+        trainable : (site, day, target) training days of each target.
 
         Raises
         ------
         UserError
-            If no training day of the target, or no value of a driver, is there.
+            If no training day of a target, or no value of a driver, is there.
         """
-        inputs = {}
-        for name in roles.fast + roles.static:
-            inputs[name] = _moments(name, cube[name].transpose("site", ...).to_numpy()[train])
-        if not trainable.any():
-            raise UserError(f"no day of {roles.target} can be trained on: check data.quality and the quality columns")
-        mean, std = _moments(roles.target, cube[roles.target].transpose("site", "time").to_numpy()[trainable])
+        sites = train.any(1)
+        inputs = {name: _moments(name, cube[name].transpose("site", "time").to_numpy()[train]) for name in roles.fast}
+        inputs |= {name: _moments(name, cube[name].to_numpy()[sites]) for name in roles.static}
+        targets = []
+        for i, name in enumerate(roles.targets):
+            if not trainable[..., i].any():
+                raise UserError(f"no day of {name} can be trained on: check data.quality and the quality columns")
+            values = cube[name].transpose("site", "time").to_numpy()[trainable[..., i]]
+            targets.append(TargetScale(lookup(name).unit, *_moments(name, values)))
         classes = {
-            name: tuple(sorted({str(label) for label in cube[name].to_numpy()[train]} - {"unknown"}))
+            name: tuple(sorted({str(label) for label in cube[name].to_numpy()[sites]} - {"unknown"}))
             for name in roles.classes
         }
-        return cls(roles, inputs, TargetScale(lookup(roles.target).unit, mean, std), classes)
+        return cls(roles, inputs, tuple(targets), classes)
 
     @property
     def class_sizes(self) -> tuple[int, ...]:
@@ -71,19 +74,19 @@ class Scaler:
         return np.array([codes.get(str(label), 0) for label in labels], np.int64)
 
     def carried_to(self, towers: "Scaler") -> "Scaler":
-        """Return this scaler of a simulation for observations: same inputs and classes, the observations' target.
+        """Return this scaler of a simulation for observations: same inputs and classes, the observations' targets.
 
         An input that is constant in the simulation has no scale to carry; it takes the observations' own.
         """
         inputs = {
             name: towers.inputs[name] if std == CONSTANT else (mean, std) for name, (mean, std) in self.inputs.items()
         }
-        return replace(self, inputs=inputs, target=towers.target)
+        return replace(self, inputs=inputs, targets=towers.targets)
 
     def save(self, path: Path) -> None:
         """Write as YAML."""
         content = {
-            "target": {"name": self.roles.target, **asdict(self.target)},
+            "targets": {name: asdict(scale) for name, scale in zip(self.roles.targets, self.targets, strict=True)},
             "fast": {name: self._entry(name) for name in self.roles.fast},
             "static": {name: self._entry(name) for name in self.roles.static},
             "classes": {name: list(labels) for name, labels in self.classes.items()},
@@ -105,11 +108,10 @@ class Scaler:
         """
         try:
             raw = yaml.safe_load(path.read_text())
-            target = raw["target"]
             return cls(
-                Roles(target["name"], tuple(raw["fast"]), tuple(raw["static"]), tuple(raw["classes"])),
+                Roles(tuple(raw["targets"]), tuple(raw["fast"]), tuple(raw["static"]), tuple(raw["classes"])),
                 {name: (entry["mean"], entry["std"]) for name, entry in (raw["fast"] | raw["static"]).items()},
-                TargetScale(target["unit"], target["mean"], target["std"]),
+                tuple(TargetScale(scale["unit"], scale["mean"], scale["std"]) for scale in raw["targets"].values()),
                 {name: tuple(labels) for name, labels in raw["classes"].items()},
             )
         except (OSError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:

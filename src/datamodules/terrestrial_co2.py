@@ -9,7 +9,7 @@ class TerrestrialCO2(FluxDataModule):
 
     pair = Pair(
         name="terrestrial_co2",
-        target="NEE",
+        targets=("NEE",),
         required=("TA",),
         optional=("TA_MIN", "TA_MAX", "SW", "PPFD", "VPD", "VPD_MAX", "P", "FAPAR", "SW_POT"),
         static=("abs_lat", "elevation", "mat", "map", "whc"),

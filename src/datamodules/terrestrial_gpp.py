@@ -9,7 +9,7 @@ class TerrestrialGPP(FluxDataModule):
 
     pair = Pair(
         name="terrestrial_gpp",
-        target="GPP",
+        targets=("GPP",),
         required=("TA",),
         optional=("TA_MIN", "TA_MAX", "SW", "PPFD", "VPD", "VPD_MAX", "P", "FAPAR", "SW_POT"),
         static=("abs_lat", "elevation", "mat", "map", "whc"),

@@ -9,7 +9,7 @@ class WetlandCH4(FluxDataModule):
 
     pair = Pair(
         name="wetland_ch4",
-        target="FCH4",
+        targets=("FCH4",),
         required=("TA",),
         optional=("SW", "VPD", "P", "PA", "TS", "WTD", "SW_POT"),
         static=("abs_lat", "elevation", "mat", "map", "soil_ph", "soil_carbon", "clay", "lai_max"),

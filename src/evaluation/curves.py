@@ -8,16 +8,16 @@ from matplotlib.axes import Axes
 
 from .drawing import BLUE, GREY, Drawn, light_grid, new_figure, save
 
-TRAINING, VALIDATION = "train/loss", "val/mean_rmse"
+TRAINING, VALIDATION = "train/loss", "val/score"
 
 
-def draw_curves(curves: Mapping[str, pl.DataFrame], unit: str, path: Path) -> Drawn | None:
+def draw_curves(curves: Mapping[str, pl.DataFrame], path: Path) -> Drawn | None:
     """Draw what training lowers above what decides when to stop: a column for each stage, a line for each fold.
 
     Parameters
     ----------
-    curves : tables with columns ``step``, ``train/loss`` (squared error of the scaled target) and ``val/mean_rmse`` (in
-        ``unit``) by name; parts of a name that start with ``fold`` tell the folds of a stage apart.
+    curves : tables with columns ``step``, ``train/loss`` (in scaled units) and ``val/score`` (mean site
+        RMSE over the flux's spread) by name; parts of a name that start with ``fold`` tell the folds of a stage apart.
     """
     stages: dict[str, list[pl.DataFrame]] = {}
     for name, table in curves.items():
@@ -37,8 +37,8 @@ def draw_curves(curves: Mapping[str, pl.DataFrame], unit: str, path: Path) -> Dr
         below.set_xlabel("optimiser step")
         light_grid(above)
         light_grid(below)
-    columns[0][0].set_ylabel("training loss\n(squared error, scaled)")
-    columns[0][1].set_ylabel(f"validation RMSE\n(mean of sites) [{unit}]")
+    columns[0][0].set_ylabel("training loss\n(scaled)")
+    columns[0][1].set_ylabel("validation RMSE / spread\n(mean of sites)")
     save(figure, path)
     return Drawn(
         path,

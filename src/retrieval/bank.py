@@ -74,7 +74,7 @@ class Bank:
         raw = describe(view)
         standards = {role: Standard.fit(raw[role][train]) for role in ROLES}
         every = descriptors(view, raw, standards)
-        entries = train[view.visible.known[train].any(1)]
+        entries = train[view.visible.known[train].any((1, 2))]
         values = flux_statistics(view, entries)
         return cls(
             site_id=view.site_id[entries].astype(np.str_),
@@ -179,4 +179,4 @@ class Bank:
 
 def _signature(layout: Layout) -> str:
     classes = [f"{name}:{size}" for name, size in zip(layout.classes, layout.class_sizes, strict=True)]
-    return f"{layout.target} from {','.join((*layout.fast, *layout.static, *classes))}"
+    return f"{','.join(layout.targets)} from {','.join((*layout.fast, *layout.static, *classes))}"

@@ -80,8 +80,9 @@ def _one_hot(view: TrainingView) -> Doubles:
 
 def _describe_days(view: TrainingView, sites: slice) -> tuple[Doubles, Doubles]:
     """Climate (site, 3 x driver) and day-to-day weather (site, feature) of a block of sites."""
-    values, known = view.fast[sites, view.driver_days], view.fast_mask[sites, view.driver_days]
-    season = fit_season(values, known, view.dates[view.driver_days])
+    values = view.fast[sites]
+    known = view.fast_mask[sites] & view.driver_days[sites, :, None]
+    season = fit_season(values, known, view.dates)
     described = known.sum(1) >= MIN_DAYS  # (site, driver)
     climate = [np.where(described, part, np.nan) for part in (season.mean, season.cosine, season.sine)]
     anomaly, weight = season.anomaly, known.astype(np.float64)

@@ -19,12 +19,13 @@ CURVED = ("SW", "TA", "VPD")  # drivers whose response bends and interacts: ligh
 
 
 def value_width(role: str, layout: Layout) -> int:
-    """Count the statistics a neighbour carries in ``role``."""
-    return 15 if role == "slow" else 1 + len(layout.fast) + len(_bends(layout)) + 1
+    """Count the statistics a neighbour carries in ``role``, of all targets."""
+    of_target = 15 if role == "slow" else 1 + len(layout.fast) + len(_bends(layout)) + 1
+    return of_target * len(layout.targets)
 
 
 def flux_statistics(view: TrainingView, sites: NDArray[np.int64]) -> dict[str, Doubles]:
-    """Summarise the known flux of ``sites``, scaled: ``{role: (len(sites), value_width)}``.
+    """Summarise the known fluxes of ``sites``, scaled: ``{role: (len(sites), value_width)}``, target after target.
 
     * slow: level, log spread, departure of the 12 calendar months from the level, log days;
     * fast: intercept and response coefficients of scaled drivers, log days.
@@ -32,10 +33,11 @@ def flux_statistics(view: TrainingView, sites: NDArray[np.int64]) -> dict[str, D
     month = view.dates.astype("datetime64[M]").astype(np.int64) % 12
     level_and_season, response = [], []
     for site in sites:
-        days = np.flatnonzero(view.visible.known[site])
-        flux = view.target[site, days].astype(np.float64)
-        level_and_season.append(_level_and_season(flux, month[days]))
-        response.append(_response(flux, view.fast[site, days].astype(np.float64), view.layout))
+        for target in range(len(view.layout.targets)):
+            days = np.flatnonzero(view.visible.known[site, :, target])
+            flux = view.target[site, days, target].astype(np.float64)
+            level_and_season.append(_level_and_season(flux, month[days]))
+            response.append(_response(flux, view.fast[site, days].astype(np.float64), view.layout))
     widths = {role: value_width(role, view.layout) for role in ("slow", "fast")}
     return {
         "slow": np.reshape(level_and_season, (len(sites), widths["slow"])),

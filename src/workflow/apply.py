@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,11 +22,12 @@ from ..errors import UserError
 from ..evaluation.run_folder import COORDINATE_ATTRS
 from ..geography import tower_clusters
 from ..modules import NETWORKS
-from ..modules.baselines.site_mean import SiteMean
+from ..modules.baselines import ESTIMATORS
 from ..modules.checkpoints import load_into
 from ..retrieval.bank import Bank
 from ..variables import TARGETS
-from .predictions import predict_days
+from .learn import in_units
+from .predictions import Predicted, predict_days, scored_folders
 from .stages import StageFolder, build_module, looks_up
 
 
@@ -67,7 +69,7 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset (site, time) with ``prediction`` in the target's canonical unit and, for several folds,
-    ``prediction_spread``.
+    ``prediction_spread``; of several targets, each as ``prediction_<target>``.
 
     Raises
     ------
@@ -75,42 +77,48 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
         If the run is not finished, or the cube lacks an input of the run.
     """
     config = from_yaml(run / "config.yaml")
-    if not (run / "predictions.zarr").exists():
+    finished = scored_folders(run, PAIRS[config.data.pair].pair.targets).values()
+    if not all((folder / "predictions.zarr").exists() for folder in finished):
         raise UserError(f"{run}: this run is not finished; go on with python scripts/train.py resume={run}")
     folds = sorted(run.glob("fold*")) or [run]
-    members = np.stack([_predict_one(config, fold, cube) for fold in folds])
-    target = TARGETS[PAIRS[config.data.pair].pair.target]
-    dims = ("site", "time")
-    attributes = {"units": target.unit, "long_name": target.long_name}
-    variables = {"prediction": (dims, members.mean(0), attributes)}
-    if len(folds) > 1:
-        spread = {
-            "units": target.unit,
-            "long_name": f"standard deviation over {len(folds)} models of {target.long_name}",
-        }
-        variables["prediction_spread"] = (dims, members.std(0), spread)
+    members = np.stack([_predict_one(config, fold, cube).flux for fold in folds])
+    targets = PAIRS[config.data.pair].pair.targets
+    variables: dict[str, Any] = {}
+    for i, target in enumerate(targets):
+        variables |= _described(members[..., i], target, "" if len(targets) == 1 else f"_{target}")
     coordinates = {name: cube[name].assign_attrs(COORDINATE_ATTRS[name]) for name in COORDINATE_ATTRS}
     described = {
         "Conventions": "CF-1.11",
         "featureType": "timeSeries",
-        "target": PAIRS[config.data.pair].pair.target,
-        "units": target.unit,
+        "target": ", ".join(targets),
+        "units": ", ".join(TARGETS[target].unit for target in targets),
         "model": config.model.name,
         "experiment": config.experiment,
         "pair": config.data.pair,
-        "title": f"{target.long_name} by {config.model.name}, run {run.name}",
+        "title": f"{', '.join(TARGETS[target].long_name for target in targets)} by {config.model.name}, run {run.name}",
         "source": str(cube.attrs.get("title", "")),
     }
     return xr.Dataset(variables, coordinates, described)
 
 
-def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> NDArray[np.float32]:
+def _described(members: NDArray[np.float32], target: str, suffix: str) -> dict[str, Any]:
+    """Mean of the members (member, site, day), and their spread where there are several, as CF variables."""
+    dims, variable = ("site", "time"), TARGETS[target]
+    named = {"units": variable.unit, "long_name": variable.long_name}
+    described: dict[str, Any] = {f"prediction{suffix}": (dims, members.mean(0), named)}
+    if len(members) > 1:
+        spread = named | {"long_name": f"standard deviation over {len(members)} models of {variable.long_name}"}
+        described[f"prediction_spread{suffix}"] = (dims, members.std(0), spread)
+    return described
+
+
+def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> Predicted:
     scaler = Scaler.load(folder / "scaler.yaml")
     data = _unseen(config, scaler, cube)
     if config.model.name not in NETWORKS:
-        view = data.view()
-        flux = SiteMean.load(folder / "site_mean.npz").predict(view, same_cube=False) * view.scale.std + view.scale.mean
-        return np.where(data.predictable, flux, np.nan).astype(np.float32)
+        model = ESTIMATORS[config.model.name].load(folder / "estimator")
+        flux = in_units(model.predict(data.view(), same_cube=False), data)
+        return Predicted(flux, None).where(data.predictable)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     module = build_module(config, config.transfer.finetune, data, bank, same_cube=False)
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
@@ -127,7 +135,8 @@ def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset) -> FluxDataModule:
         )
     refuse_sites_without(cube, PAIRS[config.data.pair].pair)
     sites, days = cube.sizes["site"], cube.sizes["time"]
-    no_flux = cube.assign({roles.target: (("site", "time"), np.full((sites, days), np.nan, np.float32))})
+    unknown = (("site", "time"), np.full((sites, days), np.nan, np.float32))
+    no_flux = cube.assign(dict.fromkeys(roles.targets, unknown))
     split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))
     cluster = tower_clusters(cube["lat"].to_numpy(), cube["lon"].to_numpy(), config.data.split.cluster_km)
     data = replace(config.data, quality="published")

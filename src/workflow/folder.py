@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import importlib.metadata
 import json
+import re
 import secrets
 import shlex
 import subprocess
@@ -29,6 +30,8 @@ PACKAGES = (
     "faiss-cpu",
     "faiss-gpu",
 )
+
+INNER = re.compile(r"fold\d+|part\d+|calibration|baselines")  # folders inside a run that are no run of their own
 
 
 def new_folder(config: Config) -> Path:
@@ -84,6 +87,13 @@ def write_identity(config: Config, folder: Path, argv: Sequence[str]) -> None:
         write_text(identity, started)
     elif started.read_text() != identity:
         write_text(identity, folder / "versions_resumed.json")
+
+
+def run_name(folder: Path) -> str:
+    """Name of the run that a folder inside it belongs to: trainings of one command share it."""
+    while INNER.fullmatch(folder.name) or folder.parent.name == "baselines":
+        folder = folder.parent
+    return folder.name
 
 
 def _version(package: str) -> str | None:

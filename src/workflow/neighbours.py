@@ -21,7 +21,7 @@ def write_neighbours(data: FluxDataModule, module: FluxModule, bank: Bank, path:
     site_id, lat, lon = (data.cube[name].to_numpy() for name in ("site_id", "lat", "lon"))
     tested = np.flatnonzero(data.split.members("test", site_id))
     module.eval()
-    batch = data.arrays.gather(torch.tensor([[site, 0] for site in tested], device=data.arrays.fast.device))
+    batch = data.arrays.gather(torch.tensor([[site, 0] for site in tested], device=data.arrays.fast.device), "test")
     rows = []
     with torch.no_grad():
         shown = retrieval.weights(batch)

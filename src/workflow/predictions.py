@@ -1,6 +1,10 @@
-"""From a trained model to the dataset that everything evaluates: one value a test site and day, in units."""
+"""From a trained model to the datasets that everything evaluates: one value a test site and day, in units."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
@@ -9,18 +13,33 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
-from ..modules.flux_module import FluxModule
+from ..modules import NETWORKS
+from ..modules.flux_module import QUANTILES, FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
 from .stages import accelerator
 
 
-def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> NDArray[np.float32]:
-    """Predict every day of the test sites once.
+@dataclass(frozen=True)
+class Predicted:
+    """What a model says of every test day of a cube, in units; NaN where nothing was asked or no driver is known."""
 
-    Returns
-    -------
-    flux : (site, day) in units; NaN where nothing was asked or no driver is known.
-    """
+    flux: NDArray[np.float32]  # (site, day, target)
+    quantiles: NDArray[np.float32] | None  # (site, day, target, level) at ``QUANTILES``; None of point forecasts
+
+    def where(self, asked: NDArray[np.bool_]) -> "Predicted":
+        """Keep the days (site, day) that were asked about."""
+        flux = np.where(asked[..., None], self.flux, np.nan)
+        quantiles = None if self.quantiles is None else np.where(asked[..., None, None], self.quantiles, np.nan)
+        return Predicted(flux, quantiles)
+
+
+def scored_folders(folder: Path, targets: Sequence[str]) -> dict[str, Path]:
+    """Say where the predictions of each target go: the run folder itself, or one folder a target if several."""
+    return {target: folder if len(targets) == 1 else folder / "targets" / target for target in targets}
+
+
+def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> Predicted:
+    """Predict every test day once, by a trained network."""
     trainer = lightning.Trainer(
         accelerator=accelerator(config),
         devices=1,
@@ -30,60 +49,74 @@ def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> ND
         enable_checkpointing=False,
     )
     batches = trainer.predict(module, datamodule=data, return_predictions=True) or []
-    days = len(data.cube["time"])
-    flux = np.full((len(data.train_sites), days), np.nan, np.float32)
-    for site, first, scored in batches:
-        for i, start, values in zip(site.tolist(), first.tolist(), scored.float().cpu().numpy(), strict=True):
-            low, high = max(start, 0), min(start + len(values), days)
-            flux[i, low:high] = values[low - start : high - start]
-    flux[~data.predictable] = np.nan
-    return flux
+    shape = (len(data.train_sites), len(data.cube["time"]), len(data.roles.targets))
+    flux = np.full(shape, np.nan, np.float32)
+    distribution = any(batch[3] is not None for batch in batches)
+    quantiles = np.full((*shape, len(QUANTILES)), np.nan, np.float32) if distribution else None
+    for site, first, scored, spread in batches:
+        _place(flux, site.tolist(), first.tolist(), scored.float().cpu().numpy())
+        if quantiles is not None:
+            _place(quantiles, site.tolist(), first.tolist(), spread.float().cpu().numpy())
+    return Predicted(flux, quantiles).where(data.predictable & data.test_days)
 
 
-def predictions(config: Config, data: FluxDataModule, flux: NDArray[np.float32]) -> xr.Dataset:
-    """Lay the predictions of the test sites beside what was observed there.
+def _place(days: NDArray[np.float32], sites: list[int], first: list[int], scored: NDArray[np.float32]) -> None:
+    """Lay windows (window, scored, ...) where they belong in (site, day, ...), cut at both ends of the record."""
+    for site, start, values in zip(sites, first, scored, strict=True):
+        low, high = max(start, 0), min(start + len(values), days.shape[1])
+        days[site, low:high] = values[low - start : high - start]
 
-    Parameters
-    ----------
-    flux : (site, day) in units, see ``predict_days``.
-    """
-    cube, target = data.cube, data.roles.target
+
+def predictions(config: Config, data: FluxDataModule, predicted: Predicted, target: str) -> xr.Dataset:
+    """Lay the predictions of one target at the test sites beside what was observed there."""
+    cube, place = data.cube, data.roles.targets.index(target)
     tested = np.flatnonzero(data.split.members("test", cube["site_id"].to_numpy()))
     dims = ("site", "time")
-    observed = cube[target].transpose(*dims).to_numpy()
-    variables = {
-        "prediction": (dims, flux[tested]),
-        "observed": (dims, observed[tested].astype(np.float32)),
-        "measured": (dims, data.measured[tested]),
-        "convention": (dims, data.convention[tested]),
+    test_days = data.test_days[tested]
+    variables: dict[str, Any] = {
+        "prediction": (dims, predicted.flux[tested, :, place]),
+        "observed": (dims, cube[target].transpose(*dims).to_numpy()[tested].astype(np.float32)),
+        "measured": (dims, data.measured[tested, :, place] & test_days),
+        "convention": (dims, data.convention[tested, :, place] & test_days),
         "cluster": ("site", data.cluster[tested]),
         "fold": ("site", np.full(len(tested), data.split.fold)),
     }
+    if predicted.quantiles is not None:
+        of_target = np.moveaxis(predicted.quantiles[tested, :, place], -1, 0)
+        variables["prediction_quantile"] = (("quantile", *dims), of_target)
     if target + EXPECTED_SUFFIX in cube:
         expected = cube[target + EXPECTED_SUFFIX].transpose(*dims).to_numpy()
         variables["expected"] = (dims, expected[tested].astype(np.float32))
     for name in CLASSES:
         if name in cube:
             variables[name] = ("site", cube[name].to_numpy()[tested].astype(str))
-    coordinates = {
+    coordinates: dict[str, Any] = {
         "site_id": ("site", cube["site_id"].to_numpy()[tested].astype(str)),
         "lat": ("site", cube["lat"].to_numpy()[tested].astype(np.float64)),
         "lon": ("site", cube["lon"].to_numpy()[tested].astype(np.float64)),
         "time": cube["time"].to_numpy(),
     }
+    if predicted.quantiles is not None:
+        coordinates["quantile"] = np.array(QUANTILES)
     if config.data.quality == "published":
         del variables["convention"]
-    attributes = {
+    return xr.Dataset(variables, coordinates, _attributes(config, data, target))
+
+
+def _attributes(config: Config, data: FluxDataModule, target: str) -> dict[str, Any]:
+    return {
         "target": target,
         "units": TARGETS[target].unit,
         "model": config.model.name,
+        "causal": int(getattr(NETWORKS.get(config.model.name), "causal", True)),
+        "seed": config.seed,
         "experiment": config.experiment,
         "pair": config.data.pair,
         "quality": config.data.quality,
         "min_scored_days": config.data.split.min_scored_days,
         "odd_sites": json.dumps(list(config.data.odd_sites)),
         "split": config.data.split.kind,
-        "source": str(cube.attrs.get("title", "")),
-        "source_licence": str(cube.attrs.get("licence", "")),
+        "question": data.split.question,
+        "source": str(data.cube.attrs.get("title", "")),
+        "source_licence": str(data.cube.attrs.get("licence", "")),
     }
-    return xr.Dataset(variables, coordinates, attributes)

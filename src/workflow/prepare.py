@@ -54,17 +54,19 @@ def prepare(config: Config) -> Prepared:
     pair = PAIRS[data.pair].pair
     root = Path(data.root)
     towers = read(data.pair, data.source, root, data.sites)
-    if pair.target not in towers:
-        raise UserError(
-            f"data.pair={data.pair} predicts {pair.target}, which this source does not declare; map a column to it"
-        )
+    for target in pair.targets:
+        if target not in towers:
+            raise UserError(
+                f"data.pair={data.pair} predicts {target}, which this source does not declare; map a column to it"
+            )
     simulation = None
     if config.transfer.name != "scratch":
         simulation = read(data.pair, data.simulation, root)
-        if pair.target not in simulation:
-            raise UserError(f"data.simulation declares no {pair.target}, the target of {data.pair}; map a column to it")
+        for target in pair.targets:
+            if target not in simulation:
+                raise UserError(f"data.simulation declares no {target}, a target of {data.pair}; map a column to it")
     cluster = tower_clusters(towers["lat"].to_numpy(), towers["lon"].to_numpy(), data.split.cluster_km)
-    labelled = _labelled(towers, pair.target, data.quality)
+    labelled = _labelled(towers, pair.targets, data.quality)
     unlabelled = [str(name) for name in towers["site_id"].to_numpy()[~labelled]]
     towers, cluster = towers.isel(site=labelled), cluster[labelled]
     cubes = [towers] if simulation is None else [towers, simulation]
@@ -75,19 +77,23 @@ def prepare(config: Config) -> Prepared:
         refuse_sites_without(cube, pair)
     notes = _notes(cubes, roles)
     if unlabelled:
-        notes += (f"observations: left out for want of a scored day of {pair.target}: {', '.join(unlabelled)}",)
+        notes += (f"observations: left out for want of a scored day of {_or(pair.targets)}: {', '.join(unlabelled)}",)
     prepared = Prepared(towers, cluster, simulation, roles, folds, notes)
     _refuse_empty_tests(config, prepared)
     return prepared
 
 
-def _labelled(towers: xr.Dataset, target: str, quality: str) -> NDArray[np.bool_]:
+def _labelled(towers: xr.Dataset, targets: Sequence[str], quality: str) -> NDArray[np.bool_]:
     """Mask (site,) of the sites with a day under either score: the others could neither train nor be scored."""
-    _, convention = scored_days(towers, target, quality)
-    labelled = convention.any(1)
+    _, convention = scored_days(towers, targets, quality)
+    labelled = convention.any((1, 2))
     if not labelled.any():
-        raise UserError(f"no site has a scored day of {target}; check the quality columns, or data.quality")
+        raise UserError(f"no site has a scored day of {_or(targets)}; check the quality columns, or data.quality")
     return np.asarray(labelled)
+
+
+def _or(targets: Sequence[str]) -> str:
+    return " or ".join(targets)
 
 
 def _notes(cubes: Sequence[xr.Dataset], roles: Roles) -> tuple[str, ...]:
@@ -101,7 +107,7 @@ def _notes(cubes: Sequence[xr.Dataset], roles: Roles) -> tuple[str, ...]:
 def _refuse_empty_tests(config: Config, prepared: Prepared) -> None:
     """Each fold needs a day to train on and a day to validate on; all folds together a site to score."""
     data = config.data
-    measured, _ = scored_days(prepared.towers, prepared.roles.target, data.quality)
+    measured, _ = scored_days(prepared.towers, prepared.roles.targets, data.quality)
     site_id = prepared.towers["site_id"].to_numpy()
     scored = 0
     for fold in prepared.folds:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-MONITOR = "val/mean_rmse"
+MONITOR = "val/score"  # mean site RMSE / spread of the flux, see FluxModule
 
 
 class RunProgress:
@@ -45,9 +45,9 @@ class RunProgress:
         with self.bar:
             yield self
 
-    def stage(self, name: str, steps: int, unit: str) -> "StageProgress":
+    def stage(self, name: str, steps: int) -> "StageProgress":
         """Return the callback that reports one stage."""
-        return StageProgress(self, name, steps, unit)
+        return StageProgress(self, name, steps)
 
     def skip(self, steps: int) -> None:
         """Count steps that will not run: finished earlier, or stopped early."""
@@ -61,8 +61,8 @@ class RunProgress:
 class StageProgress(Callback):
     """Advances the bar at each step and names the best validation score so far."""
 
-    def __init__(self, run: RunProgress, name: str, steps: int, unit: str) -> None:
-        self.run, self.name, self.steps, self.unit = run, name, steps, unit
+    def __init__(self, run: RunProgress, name: str, steps: int) -> None:
+        self.run, self.name, self.steps = run, name, steps
         self.best = float("inf")
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -85,7 +85,7 @@ class StageProgress(Callback):
         """Show the best score."""
         score = trainer.callback_metrics.get(MONITOR, torch.tensor(float("nan"))).item()
         self.best = min(self.best, score)
-        text = f"{self.name} [dim]validation RMSE {self.best:.3g} {self.unit}[/dim]"
+        text = f"{self.name} [dim]validation RMSE / spread {self.best:.3f}[/dim]"
         self.run.bar.update(self.run.task, description=text)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -93,5 +93,5 @@ class StageProgress(Callback):
         self.run.skip(self.steps - trainer.global_step)
         stopped = ", stopped early" if trainer.global_step < self.steps else ""
         self.run.say(
-            f"  {self.name}: {trainer.global_step} steps{stopped}, best validation RMSE {self.best:.4g} {self.unit}"
+            f"  {self.name}: {trainer.global_step} steps{stopped}, best validation RMSE / spread {self.best:.3f}"
         )

@@ -43,6 +43,10 @@ class StageFolder:
         """File that exists once the stage is done."""
         return self.checkpoints / "finished.json"
 
+    def score(self) -> float:
+        """Return the best validation score of a finished stage."""
+        return float(json.loads(self.finished.read_text())["score"])
+
     @property
     def last(self) -> Path | None:
         """Checkpoint to go on from, if there is one."""
@@ -60,11 +64,11 @@ def build_module(
     same_cube : whether the bank was built from the very cube of ``data``, so that their cluster codes agree.
     """
     torch.manual_seed(config.seed)
-    network = NETWORKS[config.model.name](config.model, data.layout)
+    network = NETWORKS[config.model.name](config.model, data.layout, config.head)
     if isinstance(network, Raci) and network.retrieval is not None and bank is not None:
         table = bank.look_up(data.view(), config.model.retrieval, same_cube)
         network.retrieval.attach(bank, table)
-    return FluxModule(network, data.layout, data.scaler.target, len(data.train_sites), stage)
+    return FluxModule(network, data.layout, config.head, data.scaler.targets, len(data.train_sites), stage)
 
 
 def looks_up(config: Config) -> bool:
@@ -104,12 +108,15 @@ def fit(
             config,
             stage,
             folder,
-            [*callbacks, progress.stage(label, stage.steps, data.scaler.target.unit)],
+            [*callbacks, progress.stage(label, stage.steps)],
             loggers,
         )
         lightning.seed_everything(config.seed, verbose=False)
         trainer.fit(module, datamodule=data, ckpt_path=folder.last, weights_only=True)
-        write_text(json.dumps({"steps": trainer.global_step}) + "\n", folder.finished)
+        assert isinstance(trainer.checkpoint_callback, BestCheckpoint)
+        best = trainer.checkpoint_callback.best_model_score
+        ended = {"steps": trainer.global_step, "score": None if best is None else float(best)}
+        write_text(json.dumps(ended) + "\n", folder.finished)
     load_into(module, folder.checkpoints / "best.ckpt")
     return module
 

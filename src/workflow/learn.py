@@ -1,0 +1,109 @@
+"""One model learns one fold: a network in one or two stages, or an estimator at once."""
+
+import gc
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.loggers import Logger
+
+from ..atomic import write_text
+from ..config.schema import Config
+from ..datamodules.base import FluxDataModule
+from ..datamodules.scaling import Scaler
+from ..datamodules.splits import Split
+from ..evaluation.metrics import Sums, rmse
+from ..modules import NETWORKS
+from ..modules.baselines import ESTIMATORS
+from ..transfer import FineTune
+from .folder import run_name
+from .neighbours import write_neighbours
+from .predictions import Predicted, predict_days
+from .prepare import Prepared, simulation_data, tower_data
+from .progress import RunProgress
+from .stages import StageFolder, build_bank, build_module, fit
+from .tracking import finish, wandb_loggers
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained model's answers for one fold.
+
+    Attributes
+    ----------
+    data : the data module of the towers.
+    predicted : the test days, in units.
+    score : mean RMSE of the validation sites over the flux's spread, averaged over targets.
+    """
+
+    data: FluxDataModule
+    predicted: Predicted
+    score: float
+
+
+def learn(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
+    """Train the model of ``config`` on one split into ``folder``, and predict its test days."""
+    learner = _train_network if config.model.name in NETWORKS else _fit_estimator
+    learned = learner(config, prepared, split, folder, progress)
+    learned.data.scaler.save(folder / "scaler.yaml")
+    write_text(json.dumps({"score": learned.score}) + "\n", folder / "validation.json")
+    gc.collect()  # trainer, module and data refer to each other in a ring, which would keep every fold's arrays
+    return learned
+
+
+def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
+    """Fit a model without gradients on the towers alone."""
+    data = tower_data(config, prepared, split, None)
+    view = data.view()
+    model = ESTIMATORS[config.model.name].fit(config.model, view, config.data.split.cluster_km, config.seed)
+    model.save(folder / "estimator")
+    scaled = model.predict(view, same_cube=True)
+    error = (np.moveaxis(part, -1, 0) for part in (view.stopping_target, scaled, view.stopping))
+    by_site = rmse(Sums.of(*error))  # (target, site)
+    score = float(np.mean([np.nanmean(of_target) for of_target in by_site if np.isfinite(of_target).any()]))
+    flux = in_units(scaled, data)
+    return Learned(data, Predicted(flux, None).where(data.predictable & data.test_days), score)
+
+
+def in_units(
+    scaled: np.ndarray[tuple[int, ...], np.dtype[np.float32]], data: FluxDataModule
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Turn scaled fluxes (..., target) into their units."""
+    mean = np.array([scale.mean for scale in data.scaler.targets], np.float32)
+    std = np.array([scale.std for scale in data.scaler.targets], np.float32)
+    return scaled * std + mean
+
+
+def _train_network(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
+    """Pretrain on the simulation if there is one, train on the towers, predict the test days."""
+    loggers = wandb_loggers(config, folder, f"{config.model.name}-fold{split.fold}-s{config.seed}", run_name(folder))
+    scaler, callbacks = _pretrain(config, prepared, split, folder, loggers, progress)
+    data = tower_data(config, prepared, split, scaler)
+    bank = build_bank(config, data)
+    if bank is not None:
+        bank.save(folder / "bank.npz")
+    stage = config.transfer.finetune
+    module = build_module(config, stage, data, bank)
+    towers = StageFolder(folder, "towers")
+    fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
+    predicted = predict_days(config, module, data)
+    if bank is not None:
+        write_neighbours(data, module, bank, folder / "neighbours.parquet")
+    finish(loggers)
+    return Learned(data, predicted, towers.score())
+
+
+def _pretrain(
+    config: Config, prepared: Prepared, split: Split, folder: Path, loggers: Sequence[Logger], progress: RunProgress
+) -> tuple[Scaler | None, list[FineTune]]:
+    """Train on the simulation; return the scale of its inputs and the callback that carries its weights on."""
+    if prepared.simulation is None:
+        return None, []
+    stage, place = config.transfer.pretrain, StageFolder(folder, "pretrain")
+    data = simulation_data(config, prepared, split)
+    module = build_module(config, stage, data, build_bank(config, data))
+    fit(config, stage, place, data, module, callbacks=[], loggers=loggers, progress=progress)
+    best = place.checkpoints / "best.ckpt"
+    return data.scaler, [FineTune(best, config.transfer.freeze, folder / "transfer.json")]
