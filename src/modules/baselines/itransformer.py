@@ -13,11 +13,11 @@ from ..heads import FluxHead
 class VariableEncoder(nn.Module):
     """Encode each driver's window as a token beside the place's, and read the tokens back to days.
 
-    Two maps keep the read-back small. The one from a token to days is shared by all tokens (hidden x day weights, as
-    the paper's projection), which gives each token a series; the other joins, day by day, these series and the day's own
-    drivers. One map from all tokens to all encoded days would need (token x hidden) x (day x hidden) weights, 20
-    million here. The day's own drivers are ours: the paper forecasts days whose drivers nobody knows, whereas here the
-    weather of 450 days would pass through 64 numbers.
+    Two maps keep the read-back small. One takes a token to days; all tokens share it (hidden x day weights, the paper's
+    projection), and each gets a series. The other joins, day by day, these series and the day's own drivers. A single
+    map from all tokens to all encoded days would need (token x hidden) x (day x hidden) weights: 15 million for seven
+    drivers. The day's own drivers are our addition: the paper forecasts days whose drivers nobody knows, whereas here
+    the known weather of 450 days would have to pass through 64 numbers.
 
     Parameters
     ----------

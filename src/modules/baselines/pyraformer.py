@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from ...config.models import PyraformerConfig
 from ...config.schema import HeadConfig
@@ -25,19 +26,71 @@ class Pyramid:
         sizes = [days]
         for stride in strides:
             sizes.append(-(-sizes[-1] // stride))
+        first = torch.tensor([0, *sizes]).cumsum(0)
         scale = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
         place = torch.cat([torch.arange(size) for size in sizes])
-        first = torch.tensor([0, *sizes]).cumsum(0)
         near = (place[:, None] - place).abs() <= window // 2
         self.attends = near & (scale[:, None] == scale)  # (node, node) bool
-        self.ancestors = torch.arange(days)[:, None]  # (day, scale) indices of nodes, the day itself first
+        lineage = [torch.arange(len(scale))]  # of each node: itself, its parent, ... up to the coarsest scale
         for level, stride in enumerate(strides):
-            child = torch.arange(sizes[level])
-            parent = first[level + 1] + child // stride
-            self.attends[first[level] + child, parent] = True
-            self.attends[parent, first[level] + child] = True
-            above = parent[self.ancestors[:, -1] - first[level]]
-            self.ancestors = torch.cat([self.ancestors, above[:, None]], dim=1)
+            child = first[level] + torch.arange(sizes[level])
+            parent = first[level + 1] + torch.arange(sizes[level]) // stride
+            self.attends[child, parent] = True
+            self.attends[parent, child] = True
+            above = lineage[-1].clone()
+            below = scale[above] == level
+            above[below] = parent[above[below] - first[level]]
+            lineage.append(above)
+        self.ancestors = torch.stack(lineage, dim=1)[:days]  # (day, scale) indices of nodes, the day itself first
+        self.root = lineage[-1]  # (node,) its ancestor on the coarsest scale
+
+
+class LocalAttention(nn.Module):
+    """Attention along the edges of a pyramid, tree by tree: those below one coarsest node look little beyond it.
+
+    It gives what one attention over all nodes under the mask ``pyramid.attends`` would, from a tenth of the products.
+
+    Parameters
+    ----------
+    pyramid : nodes, and who attends to whom.
+    """
+
+    asking: Tensor
+    asked: Tensor
+    mask: Tensor
+    answer: Tensor
+
+    def __init__(self, pyramid: Pyramid) -> None:
+        super().__init__()
+        trees = [torch.nonzero(pyramid.root == root)[:, 0] for root in pyramid.root.unique()]
+        seen = [torch.nonzero(pyramid.attends[tree].any(0))[:, 0] for tree in trees]
+        # A small tree is filled with node -1: as a key it is never looked at; as a query it may look anywhere, since
+        # nobody reads its answer.
+        asking, asked = pad_sequence(trees, True, -1), pad_sequence(seen, True, -1)
+        mask = pyramid.attends[asking[:, :, None], asked[:, None]] & (asked >= 0)[:, None] | (asking < 0)[..., None]
+        answer = torch.argsort(asking.flatten())[(asking < 0).sum() :]
+        self.register_buffer("asking", asking.clamp(min=0), persistent=False)  # (tree, query) nodes
+        self.register_buffer("asked", asked.clamp(min=0), persistent=False)  # (tree, key) nodes
+        self.register_buffer("mask", mask[:, None], persistent=False)  # (tree, 1, query, key)
+        self.register_buffer("answer", answer, persistent=False)  # (node,) where each node asks
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return what each node gathers of the values of those it attends to, all (batch, node, head, width)."""
+        batch = len(query)
+        gathered = functional.scaled_dot_product_attention(
+            _of(query, self.asking),
+            _of(key, self.asked),
+            _of(value, self.asked),
+            attn_mask=self.mask.repeat(batch, 1, 1, 1),
+        )
+        answers = gathered.transpose(1, 2).unflatten(0, (batch, -1)).flatten(1, 2)  # (batch, tree query, head, width)
+        return answers.index_select(1, self.answer)
+
+
+def _of(values: Tensor, nodes: Tensor) -> Tensor:
+    """Pick of ``values`` (batch, node, head, width) the nodes of each tree (tree, one of them): a row for each tree."""
+    picked = values.index_select(1, nodes.flatten()).unflatten(1, nodes.shape)
+    return picked.flatten(0, 1).transpose(1, 2)  # (batch tree, head, one of them, width)
 
 
 class CoarserScales(nn.Module):
@@ -65,9 +118,10 @@ class CoarserScales(nn.Module):
 class PyramidLayer(nn.Module):
     """Multi-head attention along the edges of the pyramid, then a feed-forward net a node; norms come first."""
 
-    def __init__(self, hidden: int, heads: int, dropout: float) -> None:
+    def __init__(self, pyramid: Pyramid, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
+        self.attention = LocalAttention(pyramid)
         self.norm = nn.LayerNorm(hidden)
         self.project = nn.Linear(hidden, 3 * hidden)
         self.out = nn.Sequential(nn.Linear(hidden, hidden), nn.Dropout(dropout))
@@ -79,12 +133,10 @@ class PyramidLayer(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, nodes: Tensor, attends: Tensor) -> Tensor:
-        """Return nodes (batch, node, hidden) that looked where ``attends`` (node, node) lets them."""
-        projected = self.project(self.norm(nodes)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = projected.permute(2, 0, 3, 1, 4)  # each (batch, head, node, width)
-        looked = functional.scaled_dot_product_attention(query, key, value, attn_mask=attends)
-        nodes = nodes + self.out(looked.transpose(1, 2).flatten(2))
+    def forward(self, nodes: Tensor) -> Tensor:
+        """Return the nodes (batch, node, hidden) after they looked at each other."""
+        query, key, value = self.project(self.norm(nodes)).unflatten(-1, (3, self.heads, -1)).unbind(2)
+        nodes = nodes + self.out(self.attention(query, key, value).flatten(2))
         fed: Tensor = nodes + self.feed(nodes)
         return fed
 
@@ -98,7 +150,6 @@ class PyramidEncoder(nn.Module):
     config : widths, heads, layers, dropout, and the shape of the pyramid.
     """
 
-    attends: Tensor
     ancestors: Tensor
     position: Tensor
 
@@ -106,13 +157,12 @@ class PyramidEncoder(nn.Module):
         super().__init__()
         days, strides = layout.window.days, (config.week, config.month)
         pyramid = Pyramid(days, strides, config.window)
-        self.register_buffer("attends", pyramid.attends, persistent=False)
         self.register_buffer("ancestors", pyramid.ancestors, persistent=False)
         self.register_buffer("position", sinusoids(days, config.hidden), persistent=False)
         self.embed = nn.Linear(2 * len(layout.fast) + config.embedding, config.hidden)
         self.coarser = CoarserScales(config.hidden, strides)
         self.layers = nn.ModuleList(
-            PyramidLayer(config.hidden, config.heads, config.dropout) for _ in range(config.layers)
+            PyramidLayer(pyramid, config.hidden, config.heads, config.dropout) for _ in range(config.layers)
         )
         self.join = nn.Sequential(nn.LayerNorm(3 * config.hidden), nn.Linear(3 * config.hidden, config.hidden))
 
@@ -122,8 +172,9 @@ class PyramidEncoder(nn.Module):
         days = self.embed(torch.cat([batch["fast"], batch["fast_mask"], places], dim=-1)) + self.position
         nodes = self.coarser(days)
         for layer in self.layers:
-            nodes = layer(nodes, self.attends)
-        encoded: Tensor = self.join(nodes[:, self.ancestors].flatten(2))
+            nodes = layer(nodes)
+        lineage = nodes.index_select(1, self.ancestors.flatten()).unflatten(1, self.ancestors.shape)
+        encoded: Tensor = self.join(lineage.flatten(2))
         return encoded
 
 
