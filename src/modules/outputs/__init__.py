@@ -1,4 +1,4 @@
-"""What a network says of each day, and how it is judged: the point forecast here, distributions beside it.
+"""What a network says of each day, and how it is judged: a point forecast, quantiles, or a mixture of normals.
 
 A head reads out ``parameters`` numbers a day and target; an output gives them their meaning. All is in scaled units,
 shapes are (batch, day, target, parameter) for raw read-outs and (batch, day, target) for fluxes.
@@ -9,8 +9,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..config.schema import HeadConfig
-from .losses import masked_squared_error
+from ...config.schema import HeadConfig
+from .mixture import Mixture
+from .point import Point
+from .quantiles import Quantiles
 
 
 class Output(Protocol):
@@ -31,25 +33,4 @@ class Output(Protocol):
         ...
 
 
-class Point:
-    """One value a day: the conditional mean, under squared error."""
-
-    parameters = 1
-
-    def __init__(self, config: HeadConfig) -> None:
-        del config  # a point has no settings
-
-    def loss(self, raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-        """Mean squared error."""
-        return masked_squared_error(raw[..., 0], target, mask)
-
-    def mean(self, raw: Tensor) -> Tensor:
-        """Return the value itself."""
-        return raw[..., 0]
-
-    def quantiles(self, raw: Tensor, levels: Tensor) -> None:
-        """Return nothing: a point does not know its spread."""
-        return
-
-
-OUTPUTS: dict[str, Callable[[HeadConfig], Output]] = {"point": Point}
+OUTPUTS: dict[str, Callable[[HeadConfig], Output]] = {"point": Point, "quantile": Quantiles, "mixture": Mixture}
