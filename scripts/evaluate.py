@@ -20,14 +20,16 @@ def main(arguments: Sequence[str]) -> None:
     asked = parser.parse_args(arguments)
 
     if asked.check:
-        evaluation = score_run(asked.run)
-        differences = stored_differences(evaluation)
+        evaluations = score_run(asked.run)
+        differences = [line for evaluation in evaluations for line in stored_differences(evaluation)]
         if differences:
             more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
             raise UserError(f"{differences[0]}{more}")
     else:
-        evaluation = evaluate_run(asked.run)
-    print_evaluation(evaluation, Console())
+        evaluations = evaluate_run(asked.run)
+    console = Console()
+    for evaluation in evaluations:
+        print_evaluation(evaluation, console)
 
 
 if __name__ == "__main__":

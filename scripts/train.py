@@ -35,9 +35,10 @@ def main(argv: Sequence[str]) -> None:
             progress.say(f"  [dim]{escape(note)}[/dim]")
         with progress.shown():
             run_all(config, prepared, folder, list(argv), progress)
-        evaluation = evaluate_run(folder)
+        evaluations = evaluate_run(folder)
     console = Console()
-    print_evaluation(evaluation, console)
+    for evaluation in evaluations:
+        print_evaluation(evaluation, console)
     console.print(f"time: {time.monotonic() - started:.0f} s", highlight=False)
 
 

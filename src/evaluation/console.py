@@ -7,7 +7,7 @@ from rich.table import Table
 
 from .evaluate import Evaluation
 from .headline import rows, unlike
-from .wording import LABELS, notes, pretty_unit, target_name
+from .wording import LABELS, notes, pretty_unit, target_name, where
 
 COLUMNS = ("median R²", "median RMSE", "pooled R²", "pooled RMSE", "sites", "clusters", "days")
 
@@ -17,7 +17,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     run, baselines = evaluation.run, evaluation.baselines
     flux = f"{target_name(run.summary)} [{pretty_unit(run.summary['units'])}]"
     for score in run.summary["scores"]:
-        console.print(_table(evaluation, score, f"{flux} at unseen sites, {LABELS[score]}"))
+        console.print(_table(evaluation, score, f"{flux} {where(run.summary)}, {LABELS[score]}"))
     lines = notes(run.summary) + unlike(run, baselines)
     if run.summary["without_odd_sites"]:
         lines.append(f"* without the odd sites of the data set: {', '.join(run.summary['without_odd_sites']['sites'])}")

@@ -23,7 +23,7 @@ class Evaluation:
     @property
     def report(self) -> Path:
         """Where the report of the run lies."""
-        return self.run.folder.path / "report.html"
+        return self.run.folder.scored_path / "report.html"
 
     @property
     def models(self) -> list[ScoredRun]:
@@ -31,33 +31,40 @@ class Evaluation:
         return [self.run, *self.baselines]
 
 
-def score_run(path: Path | str) -> Evaluation:
-    """Recompute every number of a run folder; writes nothing.
+def score_run(path: Path | str) -> list[Evaluation]:
+    """Recompute every number of a run folder, one evaluation a target; writes nothing.
 
     Raises
     ------
     UserError
         If the folder or a file in it is missing or broken.
     """
-    folder = RunFolder(path)
+    return [_score(RunFolder(path, target)) for target in RunFolder(path).targets() or (None,)]
+
+
+def evaluate_run(path: Path | str) -> list[Evaluation]:
+    """Recompute every number of a run and its baselines, one evaluation a target.
+
+    Rewrites each target's ``metrics.json``, ``figures/``, ``tables/`` and ``report.html``.
+    """
+    evaluations = score_run(path)
+    for evaluation in evaluations:
+        for model in evaluation.models:
+            write_json(model.summary, model.folder.scored_path / "metrics.json")
+        figures = draw_all(evaluation.run, evaluation.baselines)
+        write_report(evaluation.run, evaluation.baselines, figures, evaluation.report)
+    return evaluations
+
+
+def _score(folder: RunFolder) -> Evaluation:
     return Evaluation(ScoredRun.of(folder), [ScoredRun.of(baseline) for baseline in folder.baselines()])
-
-
-def evaluate_run(path: Path | str) -> Evaluation:
-    """Recompute every number of a run and its baselines; rewrite ``metrics.json``, ``figures/`` and ``report.html``."""
-    evaluation = score_run(path)
-    for model in evaluation.models:
-        write_json(model.summary, model.folder.path / "metrics.json")
-    figures = draw_all(evaluation.run, evaluation.baselines)
-    write_report(evaluation.run, evaluation.baselines, figures, evaluation.report)
-    return evaluation
 
 
 def stored_differences(evaluation: Evaluation) -> list[str]:
     """Say, a line each, where a stored ``metrics.json`` is missing or differs from the recomputed numbers."""
     lines = []
     for model in evaluation.models:
-        file = model.folder.path / "metrics.json"
+        file = model.folder.scored_path / "metrics.json"
         stored = model.folder.metrics()
         if stored is None:
             lines.append(f"{file}: missing; write it with scripts/evaluate.py")
@@ -70,6 +77,9 @@ def _differences(stored: object, computed: object, where: str) -> Iterator[str]:
     if isinstance(stored, dict) and isinstance(computed, dict):
         for name in sorted(stored.keys() | computed.keys()):
             yield from _differences(stored.get(name), computed.get(name), f"{where}.{name}" if where else name)
+    elif isinstance(stored, list) and isinstance(computed, list) and len(stored) == len(computed):
+        for place, (old, new) in enumerate(zip(stored, computed, strict=True)):
+            yield from _differences(old, new, f"{where}[{place}]")
     elif not _same(stored, computed):
         yield f"{where} is stored as {stored} but recomputed as {computed}"
 

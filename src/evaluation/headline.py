@@ -40,7 +40,7 @@ def rows(run: ScoredRun, baselines: Sequence[ScoredRun], score: str, *, odd_site
     for model in (run, *baselines):
         block = _scores(model, odd_sites).get(score)
         if block:
-            listed.append(_row(model.model, block, block, decimals, main=model is run))
+            listed.append(_row(model.label, block, block, decimals, main=model is run))
     own = _scores(run, odd_sites)[score]
     if own["noise_ceiling"]:
         listed.append(_row("noise ceiling", own["noise_ceiling"], own, decimals, ceiling=True))

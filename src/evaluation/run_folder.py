@@ -1,11 +1,9 @@
 """The run folder on disk: what evaluation reads and writes, and nothing else.
 
-``predictions.zarr`` holds dims (site, time) with the test sites, each once (folds pooled):
-
-* ``prediction``, ``observed`` float32, NaN where there is none; ``expected`` (optional) the truth without noise;
-* ``measured`` bool, the days of the primary score; ``convention`` bool, QC >= 0.75 (quality *measured* only);
-* per site ``lat, lon, cluster, fold`` and classes (``igbp, koppen, ...``) where known;
-* attributes ``target, units, model, experiment, pair, quality, min_scored_days, odd_sites`` (a JSON list).
+A run with one target keeps ``predictions.zarr``, ``metrics.json``, ``figures/``, ``tables/`` and ``report.html`` at its
+top. A run with several keeps one such set a target under ``targets/<target>/``; what tells the run apart (config,
+command, versions, logs, neighbours, baselines) stays at the top. ``predictions_contract`` says what
+``predictions.zarr`` must hold.
 """
 
 import json
@@ -14,16 +12,15 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import xarray as xr
 
 from ..atomic import replacing, write_text
-from ..errors import UserError
-from .wording import SCORES, long_name
+from ..errors import UserError, did_you_mean
+from .predictions_contract import BOUNDS, QUANTILES, check_predictions
+from .wording import long_name
 
-ATTRIBUTES = ("target", "units", "model", "experiment", "pair", "quality", "min_scored_days", "odd_sites")
-PER_SITE = ("site_id", "lat", "lon", "cluster", "fold")
+TARGETS_FOLDER = "targets"
 SITES_A_CHUNK = 64
 COORDINATE_ATTRS: dict[str, dict[str, str]] = {
     "site_id": {"cf_role": "timeseries_id", "long_name": "site identifier"},
@@ -31,11 +28,25 @@ COORDINATE_ATTRS: dict[str, dict[str, str]] = {
     "lon": {"standard_name": "longitude", "units": "degrees_east"},
     "time": {"standard_name": "time", "long_name": "day, local standard time"},
 }
+FLUXES = {
+    "prediction": "prediction",
+    "observed": "observed",
+    "expected": "expected",
+    "lower": "lower bound of the interval",
+    "upper": "upper bound of the interval",
+    QUANTILES: "quantile of the prediction",
+    "prediction_spread": "standard deviation over the ensemble",
+}
 FLAG_MEANINGS = {"measured": "other scored", "convention": "other measured_or_well_filled"}
 
 
 class RunFolder:
-    """A run on disk, or a baseline inside one.
+    """A run on disk, or a baseline inside one; of a run with several targets, the part of one of them.
+
+    Parameters
+    ----------
+    path : the run's folder.
+    target : which of the run's ``targets()``; None for a run with one target.
 
     Raises
     ------
@@ -43,14 +54,28 @@ class RunFolder:
         If the folder is not there, or (on reading) a file of it is missing or broken.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path | str, target: str | None = None) -> None:
+        self.path, self.target = Path(path), target
         if not self.path.is_dir():
             raise UserError(f"{self.path}: no such run folder; give the folder that scripts/train.py printed")
+        if target is not None and target not in self.targets():
+            raise UserError(f"{self.path}: no target {target!r} here; {did_you_mean(target, self.targets())}")
+
+    @property
+    def scored_path(self) -> Path:
+        """Where predictions, numbers and pictures lie: ``path`` itself, or ``path/targets/<target>``."""
+        return self.path if self.target is None else self.path / TARGETS_FOLDER / self.target
+
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets of a run with several; empty for a run with one."""
+        folder = self.path / TARGETS_FOLDER
+        return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder.is_dir() else ()
 
     def predictions(self) -> xr.Dataset:
         """``predictions.zarr``, checked against the contract and held in memory."""
-        path = self.path / "predictions.zarr"
+        path = self.scored_path / "predictions.zarr"
+        if not path.is_dir() and self.target is None and self.targets():
+            raise UserError(f"{self.path}: has several targets; choose one of {', '.join(self.targets())}")
         if not path.is_dir():
             raise UserError(f"{path}: no predictions here; finish the run with train.py resume={self.path}")
         try:
@@ -63,21 +88,21 @@ class RunFolder:
 
     def config_text(self) -> str:
         """``config.yaml`` as it stands; empty where there is none."""
-        return self._text("config.yaml")
+        return self._text(self.path / "config.yaml")
 
     def command(self) -> str:
         """``command.txt``; empty where there is none."""
-        return self._text("command.txt").strip()
+        return self._text(self.path / "command.txt").strip()
 
     def versions(self) -> dict[str, str]:
         """Commit and packages of ``versions.json``; empty where there is none."""
-        stored = self._json("versions.json") or {}
+        stored = self._json(self.path / "versions.json") or {}
         packages = stored.pop("packages", {})
         return {name: str(version) for name, version in {**stored, **packages}.items()}
 
     def metrics(self) -> dict[str, Any] | None:
         """``metrics.json`` as stored, None where there is none."""
-        return self._json("metrics.json")
+        return self._json(self.scored_path / "metrics.json")
 
     def learning_curves(self) -> dict[str, pl.DataFrame]:
         """Tables of Lightning's CSVLogger under ``logs/`` and ``fold*/logs/``, by name: ``fold0/pretrain``."""
@@ -96,27 +121,28 @@ class RunFolder:
         return pl.concat(filled) if filled else None
 
     def baselines(self) -> list["RunFolder"]:
-        """Run folders of the models trained beside this one, by name."""
+        """Run folders of the models trained beside this one, by name; those that lack this target are left out."""
         folder = self.path / "baselines"
-        return [RunFolder(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+        models = [RunFolder(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+        if self.target is None:
+            return models
+        return [RunFolder(model.path, self.target) for model in models if self.target in model.targets()]
 
     def _of_folds(self, pattern: str) -> list[Path]:
         return sorted([*self.path.glob(pattern), *self.path.glob(f"fold*/{pattern}")])
 
-    def _text(self, name: str) -> str:
-        path = self.path / name
+    @staticmethod
+    def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
-    def _json(self, name: str) -> dict[str, Any] | None:
-        text = self._text(name)
+    def _json(self, path: Path) -> dict[str, Any] | None:
+        text = self._text(path)
         try:
             stored = json.loads(text) if text else None
         except json.JSONDecodeError as error:
-            raise UserError(
-                f"{self.path / name}: not JSON ({_one_line(error)}); delete it and evaluate again"
-            ) from error
+            raise UserError(f"{path}: not JSON ({_one_line(error)}); delete it and evaluate again") from error
         if stored is not None and not isinstance(stored, dict):
-            raise UserError(f"{self.path / name}: a JSON object was expected; delete it and evaluate again")
+            raise UserError(f"{path}: a JSON object was expected; delete it and evaluate again")
         return stored
 
     @staticmethod
@@ -129,48 +155,6 @@ class RunFolder:
             raise UserError(
                 f"{file}: cannot be read as a table ({_one_line(error)}); delete it or run again"
             ) from error
-
-
-def check_predictions(dataset: xr.Dataset, path: Path) -> None:
-    """Check a predictions dataset against the contract of this module.
-
-    Raises
-    ------
-    UserError
-        Naming the first thing that is missing, repeated or infinite.
-    """
-    missing = [name for name in ATTRIBUTES if name not in dataset.attrs]
-    if missing:
-        raise UserError(
-            f"{path}: attribute {missing[0]!r} is missing; write such a file with run_folder.write_predictions"
-        )
-    if dataset.attrs["quality"] not in SCORES:
-        raise UserError(f"{path}: quality {dataset.attrs['quality']!r} is unknown; expected one of {', '.join(SCORES)}")
-    flags = SCORES[dataset.attrs["quality"]]
-    needed: dict[str, tuple[str, ...]] = {
-        "prediction": ("site", "time"),
-        "observed": ("site", "time"),
-        "measured": ("site", "time"),
-    }
-    needed |= {"convention": ("site", "time")} if "convention" in flags else {}
-    needed |= {name: ("site",) for name in PER_SITE} | {"time": ("time",)}
-    for name, dims in needed.items():
-        if name not in dataset.variables:
-            raise UserError(f"{path}: variable {name!r} is missing; expected it with dims {dims}")
-        if dataset[name].dims != dims:
-            raise UserError(f"{path}: variable {name!r} has dims {dataset[name].dims}; expected {dims}")
-    site_id = dataset["site_id"].to_numpy().astype(object).astype(str)
-    ids, counts = np.unique(site_id, return_counts=True)
-    if (counts > 1).any():
-        raise UserError(
-            f"{path}: site {str(ids[counts > 1][0])!r} stands there more than once; each test site is scored once"
-        )
-    infinite = np.isinf(dataset["prediction"].to_numpy())
-    if infinite.any():
-        site = str(site_id[infinite.any(1)][0])
-        raise UserError(
-            f"{path}: infinite prediction at site {site!r}: the model diverged; train with a lower learning rate"
-        )
 
 
 def write_predictions(dataset: xr.Dataset, path: Path) -> None:
@@ -187,6 +171,8 @@ def write_predictions(dataset: xr.Dataset, path: Path) -> None:
     described = _with_cf_attributes(dataset)
     shape = (min(SITES_A_CHUNK, max(dataset.sizes["site"], 1)), max(dataset.sizes["time"], 1))
     encoding = {name: {"chunks": shape} for name in dataset.data_vars if dataset[name].dims == ("site", "time")}
+    if QUANTILES in dataset:
+        encoding[QUANTILES] = {"chunks": (1, *shape)}
     with replacing(path) as partial, warnings.catch_warnings():
         # xarray warns a reader without consolidated metadata, and Zarr warns a writer with it
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
@@ -205,13 +191,17 @@ def _with_cf_attributes(dataset: xr.Dataset) -> xr.Dataset:
     described.attrs = {"Conventions": "CF-1.11", "featureType": "timeSeries", **dataset.attrs}
     for name, attrs in COORDINATE_ATTRS.items():
         described[name].attrs = {**attrs, **described[name].attrs}
-    for name in ("prediction", "observed", "expected"):
+    for name, words in FLUXES.items():
         if name in described:
             described[name].attrs = {
                 "units": str(dataset.attrs["units"]),
-                "long_name": f"{name}: {long_name(dataset.attrs)}",
+                "long_name": f"{words}: {long_name(dataset.attrs)}",
                 **described[name].attrs,
             }
+    if all(name in described for name in BOUNDS):
+        described["prediction"].attrs = {"ancillary_variables": " ".join(BOUNDS), **described["prediction"].attrs}
+    if QUANTILES in described:
+        described["quantile"].attrs = {"units": "1", "long_name": "level of a quantile", **described["quantile"].attrs}
     for name, meanings in FLAG_MEANINGS.items():
         if name in described:
             described[name].attrs = {"flag_values": [0, 1], "flag_meanings": meanings, **described[name].attrs}

@@ -9,6 +9,7 @@ import xarray as xr
 
 from .run_folder import RunFolder
 from .tables import per_site, score_names, summary
+from .wording import model_name
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class ScoredRun:
     def model(self) -> str:
         """Name of the model."""
         return str(self.summary["model"])
+
+    @property
+    def label(self) -> str:
+        """Name of the model as tables show it, marked where it is not causal."""
+        return model_name(self.summary)
 
     @property
     def primary(self) -> str:

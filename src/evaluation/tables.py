@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..variables import CLASSES
 from . import metrics
 from .metrics import FloatArray, Sums
-from .wording import SCORES
+from .wording import SCORES, question
 
 QUANTILES = {"median": 0.5, "q25": 0.25, "q75": 0.75, "p90": 0.9}
 METRICS: dict[str, Callable[[Sums], FloatArray]] = {
@@ -69,6 +69,9 @@ def summary(predictions: xr.Dataset) -> dict[str, Any]:
         without_odd[score] = _score(table, statistics, ~odd)
     return {
         **{name: attrs[name] for name in ("experiment", "pair", "model", "target", "units", "quality")},
+        "question": question(attrs),
+        "causal": bool(attrs["causal"]) if "causal" in attrs else None,
+        "seed": int(attrs["seed"]) if "seed" in attrs else None,
         "min_scored_days": int(attrs["min_scored_days"]),
         "scores": scores,
         "without_odd_sites": {"sites": sorted(site_id[odd].tolist()), "scores": without_odd} if odd.any() else None,

@@ -22,6 +22,18 @@ MEANINGS: dict[str, str] = {
     "so nothing is claimed to be measured",
 }
 
+QUESTIONS: dict[str, str] = {
+    "unseen": "unseen sites",
+    "new_years": "new years at known sites",
+}
+"""What a model can be asked, and the words for it."""
+
+QUESTION_MEANINGS: dict[str, str] = {
+    "unseen": "unseen sites: no flux of a test site, nor of any tower of its cluster, was visible to the model",
+    "new_years": "new years at known sites: the model saw fluxes of a test site up to the end of its training years, "
+    "and none of its test years",
+}
+
 PARTITIONED = {"GPP", "RECO"}
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -30,6 +42,21 @@ def target_name(attrs: Mapping[str, Any]) -> str:
     """Name of the flux as a number's label says it: a partitioned product is marked beside each number."""
     target = str(attrs["target"])
     return f"{target} (partitioned)" if target in PARTITIONED else target
+
+
+def question(attrs: Mapping[str, Any]) -> str:
+    """Return what was asked of the model, a key of ``QUESTIONS``; runs that do not say it asked for unseen sites."""
+    return str(attrs.get("question", "unseen"))
+
+
+def where(attrs: Mapping[str, Any]) -> str:
+    """Say where the model was asked, to follow a flux in a title: ``at unseen sites``."""
+    return {"unseen": "at unseen sites", "new_years": "in new years at known sites"}[question(attrs)]
+
+
+def model_name(summary: Mapping[str, Any]) -> str:
+    """Return the name of a model as every table shows it: one that looks at days to come carries the mark."""
+    return f"{summary['model']} (not causal)" if summary["causal"] is False else str(summary["model"])
 
 
 def long_name(attrs: Mapping[str, Any]) -> str:
@@ -46,6 +73,8 @@ def pretty_unit(unit: str) -> str:
 def notes(summary: Mapping[str, Any]) -> list[str]:
     """Lines that belong beside the numbers of a summary (see :func:`raciflux.evaluation.tables.summary`)."""
     lines = [MEANINGS[score] for score in summary["scores"]]
+    if summary["causal"] is False:
+        lines.append(f"{summary['model']} is not causal: its value of a day depends on drivers of later days")
     if summary["target"] in PARTITIONED:
         lines.insert(0, f"{summary['target']} is a partitioned product: derived from NEE, not itself measured")
     for score, block in summary["scores"].items():

@@ -1,7 +1,9 @@
 """Fabricated run folders: plausible fluxes of made-up towers, for tests and for looking at the report."""
 
 import json
+import shutil
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -63,6 +65,37 @@ def fabricate_predictions(
         "odd_sites": json.dumps(list(odd_sites)),
     }
     return xr.Dataset(data, {**coords, "time": days.astype("datetime64[ns]")}, attrs)
+
+
+def with_uncertainty(predictions: xr.Dataset, *, level: float = 0.9, quantiles: int = 19) -> xr.Dataset:
+    """Add intervals and quantiles of a normal forecast whose spread is the site's own error, so nearly calibrated."""
+    values = predictions["prediction"].to_numpy().astype(float)
+    error = np.nanstd(values - predictions["observed"].to_numpy(), axis=1, keepdims=True)
+    levels = (np.arange(quantiles) + 0.5) / quantiles
+    reach = NormalDist().inv_cdf((1 + level) / 2) * error
+    at = np.array([NormalDist().inv_cdf(q) for q in levels])[:, None, None]
+    return (
+        predictions.assign_coords(quantile=levels)
+        .assign(
+            lower=(("site", "time"), (values - reach).astype(np.float32)),
+            upper=(("site", "time"), (values + reach).astype(np.float32)),
+            prediction_quantile=(("quantile", "site", "time"), (values + at * error).astype(np.float32)),
+            prediction_spread=(("site", "time"), np.broadcast_to(error, values.shape).astype(np.float32)),
+        )
+        .assign_attrs(interval_level=level, interval_method="normal, made up")
+    )
+
+
+def fabricate_targets(path: Path, targets: tuple[str, ...] = ("GPP", "NEE")) -> Path:
+    """A run folder of several targets: one scored part a target, also of its baseline ``lstm``."""
+    fabricate_run(path, baselines=())
+    (path / "predictions.zarr").rename(path / "gone")
+    for target in targets:
+        predictions = fabricate_predictions(target=target)
+        for folder, model in ((path, "raci"), (path / "baselines" / "lstm", "lstm")):
+            write_predictions(predictions.assign_attrs(model=model), folder / "targets" / target / "predictions.zarr")
+    shutil.rmtree(path / "gone")
+    return path
 
 
 def fabricate_run(

@@ -13,7 +13,7 @@ from raciflux.evaluation.report import write_report
 from raciflux.evaluation.run_folder import RunFolder, write_json, write_predictions
 from rich.console import Console
 
-from .fabricated import fabricate_predictions, fabricate_run
+from .fabricated import fabricate_predictions, fabricate_run, fabricate_targets
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 FIGURES = {"comparison", "series", "scatter", "error_map", "neighbours", "learning_curves"}
@@ -27,7 +27,7 @@ def evaluate(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def store_metrics(run: Path) -> None:
     """Write metrics.json as an evaluation does, without its figures."""
-    for model in score_run(run).models:
+    for model in score_run(run)[0].models:
         write_json(model.summary, model.folder.path / "metrics.json")
 
 
@@ -39,7 +39,7 @@ def test_a_run_folder_is_all_it_needs(run: Path):
     assert {path.stem for path in (run / "figures").iterdir()} == FIGURES
     for folder in (run, run / "baselines" / "ct_lstm"):
         stored = json.loads((folder / "metrics.json").read_text())
-        assert stored == score_run(folder).run.summary
+        assert stored == score_run(folder)[0].run.summary
     median = stored["scores"]["measured"]["per_site"]["r2"]["median"]
     assert f"{median:.3f}" in done.stdout.replace("−", "-")
 
@@ -51,7 +51,7 @@ def test_a_run_folder_is_all_it_needs(run: Path):
 
 def test_check_finds_a_number_that_was_touched_and_writes_nothing(run: Path):
     store_metrics(run)
-    assert stored_differences(score_run(run)) == []
+    assert stored_differences(score_run(run)[0]) == []
     file = run / "baselines" / "ct_lstm" / "metrics.json"
     stored = json.loads(file.read_text())
     stored["scores"]["convention"]["pooled"]["rmse"] *= 1.001
@@ -67,7 +67,7 @@ def test_check_finds_predictions_that_were_touched(run: Path):
     predictions = RunFolder(run).predictions()
     predictions["prediction"][0, 100:200] += 1
     write_predictions(predictions, run / "predictions.zarr")
-    assert any("scores.convention" in line for line in stored_differences(score_run(run)))
+    assert any("scores.convention" in line for line in stored_differences(score_run(run)[0]))
 
 
 @pytest.mark.parametrize("trouble", ["no folder", "no predictions", "no metadata", "cut chunk"])
@@ -97,7 +97,7 @@ def test_the_script_says_so_and_leaves_with_status_2(tmp_path: Path):
 
 def test_a_run_that_scores_no_site_still_has_a_report(tmp_path: Path):
     run = fabricate_run(tmp_path / "run", fabricate_predictions(sites=2).assign_attrs(min_scored_days=10_000), ())
-    evaluation = evaluate_run(run)
+    (evaluation,) = evaluate_run(run)
     assert evaluation.report.is_file()
     assert evaluation.run.summary["scores"]["measured"]["sites"] == 0
 
@@ -107,9 +107,32 @@ def test_baselines_scored_on_other_days_are_pointed_out(run: Path):
     predictions = RunFolder(path.parent).predictions()
     predictions["measured"][2, :100] = False
     write_predictions(predictions, path)
-    evaluation, console = score_run(run), Console(record=True, width=140)
+    (evaluation,), console = score_run(run), Console(record=True, width=140)
     print_evaluation(evaluation, console)
     said = "ct_lstm was not scored on the same sites and days as raci (measured)"
     assert said in console.export_text()
     write_report(evaluation.run, evaluation.baselines, [], evaluation.report)
     assert said in evaluation.report.read_text()
+
+
+def test_a_run_with_two_targets_is_evaluated_twice(tmp_path: Path):
+    run = fabricate_targets(tmp_path / "run")
+    done = evaluate(run)
+    assert done.returncode == 0 and done.stderr == ""
+    assert "NEE [" in done.stdout and "GPP (partitioned)" in done.stdout and done.stdout.count("lstm") >= 4
+    for target in ("GPP", "NEE"):
+        for folder in (run, run / "baselines" / "lstm"):
+            assert json.loads((folder / "targets" / target / "metrics.json").read_text())["target"] == target
+        assert (run / "targets" / target / "report.html").is_file() and (run / "targets" / target / "figures").is_dir()
+    assert not (run / "metrics.json").exists() and not (run / "figures").exists()
+    assert evaluate(run, "--check").returncode == 0
+
+
+def test_new_years_are_not_called_unseen_sites(tmp_path: Path):
+    run = fabricate_run(tmp_path / "run", fabricate_predictions(sites=4).assign_attrs(question="new_years", causal=0))
+    (evaluation,), console = evaluate_run(run), Console(record=True, width=140)
+    print_evaluation(evaluation, console)
+    said = console.export_text()
+    assert "in new years at known sites" in said and "unseen" not in said
+    assert "raci (not causal)" in said and "raci is not causal" in said
+    assert "unseen sites" not in evaluation.report.read_text()

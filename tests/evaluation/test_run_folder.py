@@ -9,7 +9,7 @@ import zarr
 from raciflux.errors import UserError
 from raciflux.evaluation.run_folder import RunFolder, write_json, write_predictions
 
-from .fabricated import fabricate_predictions
+from .fabricated import fabricate_predictions, fabricate_targets, with_uncertainty
 
 
 def test_predictions_come_back_as_written_and_say_what_they_are(run: Path):
@@ -76,11 +76,35 @@ def spoil(predictions: xr.Dataset, how: str) -> xr.Dataset:
     if how == "variable":
         predictions = predictions.drop_vars("convention")
     if how == "dims":
-        predictions = predictions.transpose("time", "site")
+        predictions = predictions.transpose("time", "site", ...)
     if how == "twice":
         predictions = predictions.isel(site=[0, 1, 1])
+    if how == "day twice":
+        predictions = predictions.isel(time=[0, 1, 1])
     if how == "infinite":
         predictions["prediction"][1, 5] = np.inf
+    if how == "infinite bound":
+        predictions["upper"][1, 5] = np.inf
+    if how == "crossed":
+        predictions["lower"][2, 7] = predictions["upper"][2, 7] + 1
+    if how == "one bound":
+        predictions = predictions.drop_vars("lower")
+    if how == "no method":
+        del predictions.attrs["interval_method"]
+    if how == "level":
+        predictions.attrs["interval_level"] = 90
+    if how == "levels":
+        predictions = predictions.assign_coords(quantile=predictions["quantile"].to_numpy()[::-1])
+    if how == "level of 1":
+        predictions = predictions.assign_coords(quantile=np.linspace(0.1, 1, predictions.sizes["quantile"]))
+    if how == "no levels":
+        predictions = predictions.drop_vars("quantile")
+    if how == "quantile dims":
+        predictions["prediction_quantile"] = predictions["prediction_quantile"].transpose("site", "time", "quantile")
+    if how == "question":
+        predictions.attrs["question"] = "new_sites"
+    if how == "causal":
+        predictions.attrs["causal"] = "yes"
     return predictions
 
 
@@ -92,12 +116,24 @@ def spoil(predictions: xr.Dataset, how: str) -> xr.Dataset:
         ("variable", "'convention' is missing"),
         ("dims", "has dims"),
         ("twice", "'XX-S01' stands there more than once"),
+        ("day twice", "day 2005-01-02 stands there more than once"),
         ("infinite", "infinite prediction at site 'XX-S01'"),
+        ("infinite bound", "infinite upper at site 'XX-S01'"),
+        ("crossed", "'lower' is above 'upper' at site 'XX-S02'"),
+        ("one bound", "'lower' is missing"),
+        ("no method", "interval_method"),
+        ("level", "interval_level"),
+        ("levels", "expected them to increase"),
+        ("level of 1", "expected them to increase"),
+        ("no levels", "'quantile' is missing"),
+        ("quantile dims", "'prediction_quantile' has dims"),
+        ("question", "'new_sites' is unknown"),
+        ("causal", "'causal' is 'yes'"),
     ],
 )
 def test_predictions_that_break_the_contract_are_not_written(tmp_path: Path, how: str, says: str):
     with pytest.raises(UserError, match=says) as caught:
-        write_predictions(spoil(fabricate_predictions(sites=3), how), tmp_path / "predictions.zarr")
+        write_predictions(spoil(with_uncertainty(fabricate_predictions(sites=3)), how), tmp_path / "predictions.zarr")
     assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
@@ -132,3 +168,43 @@ def test_a_broken_table_is_named(run: Path):
     (run / "fold1" / "neighbours.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match=r"neighbours\.parquet: cannot be read"):
         RunFolder(run).neighbours()
+
+
+def test_uncertainty_comes_back_as_written_and_says_what_it_is(tmp_path: Path):
+    written = with_uncertainty(fabricate_predictions(sites=3)).assign_attrs(question="new_years", causal=0, seed=3)
+    write_predictions(written, tmp_path / "predictions.zarr")
+    stored = RunFolder(tmp_path).predictions()
+    for name in ("lower", "upper", "prediction_quantile", "prediction_spread"):
+        np.testing.assert_array_equal(stored[name], written[name])
+        assert stored[name].attrs["units"] == "gC m-2 d-1" and stored[name].attrs["long_name"]
+    np.testing.assert_array_equal(stored["quantile"], written["quantile"])
+    assert stored["prediction"].attrs["ancillary_variables"] == "lower upper"
+    assert (stored.attrs["interval_level"], stored.attrs["question"], stored.attrs["seed"]) == (0.9, "new_years", 3)
+
+
+def test_an_interval_may_be_missing_on_some_days(tmp_path: Path):
+    predictions = with_uncertainty(fabricate_predictions(sites=3))
+    predictions["lower"][0], predictions["upper"][0] = np.nan, np.nan
+    write_predictions(predictions, tmp_path / "predictions.zarr")
+
+
+def test_each_target_of_a_run_has_its_own_numbers_and_shares_its_identity(tmp_path: Path):
+    run = fabricate_targets(tmp_path / "run")
+    write_predictions(fabricate_predictions(), run / "baselines" / "alone" / "targets" / "GPP" / "predictions.zarr")
+    write_predictions(fabricate_predictions(), run / "baselines" / "single" / "predictions.zarr")
+    assert RunFolder(run).targets() == ("GPP", "NEE")
+    folder = RunFolder(run, "NEE")
+    assert folder.scored_path == run / "targets" / "NEE" and folder.predictions().attrs["target"] == "NEE"
+    write_json({"r2": 1}, folder.scored_path / "metrics.json")
+    assert folder.metrics() == {"r2": 1} and RunFolder(run, "GPP").metrics() is None
+    assert folder.command() == RunFolder(run).command() != "" and folder.neighbours() is not None
+    assert [(model.path.name, model.target) for model in folder.baselines()] == [("lstm", "NEE")]
+    assert [model.path.name for model in RunFolder(run, "GPP").baselines()] == ["alone", "lstm"]
+
+
+@pytest.mark.parametrize("target", [None, "CH4"])
+def test_a_target_must_be_one_of_the_run(tmp_path: Path, target: str | None):
+    run = fabricate_targets(tmp_path / "run")
+    with pytest.raises(UserError, match="GPP, NEE") as caught:
+        RunFolder(run, target).predictions()
+    assert "\n" not in str(caught.value)
