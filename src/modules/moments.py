@@ -1,6 +1,10 @@
 """A head that says a site's level and spread apart from its dynamics."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from ..config.schema import HeadConfig
 from ..contracts import Batch, Layout
@@ -9,6 +13,28 @@ from .heads import FluxHead
 
 FEWEST_DAYS = 30  # known days of a window below which its mean and spread say little of the place
 SMALLEST_SPREAD = 0.01  # scaled; keeps the logarithm of a constant window's spread finite
+SMALLEST_GAP = 1e-6  # between two quantiles; keeps its logarithm finite
+
+
+def moved_point(raw: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+    """Return the read-out (..., 1) of ``mean + spread * flux``."""
+    return mean + spread * raw
+
+
+def moved_quantiles(raw: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+    """Return the read-out (..., level) whose every quantile is ``mean + spread *`` that of ``raw``.
+
+    Of such a read-out the middle is the median, and the others are gaps before a softplus (``outputs.quantiles``): a
+    gap grows with the spread and knows no mean, so it is scaled behind the softplus and taken back before it.
+    """
+    middle = raw.shape[-1] // 2
+    gap = (spread * softplus(raw)).clamp(min=SMALLEST_GAP)
+    before_softplus = gap + torch.log(-torch.expm1(-gap))
+    is_median = torch.arange(raw.shape[-1], device=raw.device) == middle
+    return torch.where(is_median, mean + spread * raw, before_softplus)
+
+
+MOVED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"point": moved_point, "quantile": moved_quantiles}
 
 
 class MomentHead(nn.Module):
@@ -31,13 +57,16 @@ class MomentHead(nn.Module):
     Raises
     ------
     UserError
-        If a mixture is asked for: its read-out holds logits and log-spreads, which do not shift with a mean.
+        If a mixture is asked for: the floor under its scales does not shrink with the spread.
     """
 
     def __init__(self, hidden: int, condition: int, layout: Layout, config: HeadConfig, dropout: float) -> None:
         super().__init__()
-        if config.kind == "mixture":
-            raise UserError("head.kind=mixture: a moment head has no such output; choose head.kind=point or quantile")
+        if config.kind not in MOVED:
+            raise UserError(
+                f"head.kind={config.kind}: not for a model of mean and spread; choose head.kind=point or quantile"
+            )
+        self.moved = MOVED[config.kind]
         self.dynamics = FluxHead(hidden, layout, config, dropout)
         self.moments = nn.Linear(condition, 2 * len(layout.targets))
 
@@ -51,7 +80,7 @@ class MomentHead(nn.Module):
         """
         mean, log_spread = self._moments(condition)
         dynamics: Tensor = self.dynamics(encoded)
-        return mean[:, None, :, None] + log_spread.exp()[:, None, :, None] * dynamics
+        return self.moved(dynamics, mean[:, None, :, None], log_spread.exp()[:, None, :, None])
 
     def loss(self, condition: Tensor, batch: Batch) -> Tensor:
         """Return the squared error of mean and log-spread against each window's own known fluxes.

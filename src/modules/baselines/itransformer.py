@@ -7,6 +7,7 @@ from ...config.models import ITransformerConfig
 from ...config.schema import HeadConfig
 from ...contracts import Batch, Layout
 from ..encoders.place import PlaceEncoder
+from ..encoders.tokens import width_of_head
 from ..heads import FluxHead
 
 
@@ -32,6 +33,7 @@ class VariableEncoder(nn.Module):
         self.place = nn.Linear(config.embedding, config.hidden)
         # The embedding is shared, so a token must be told which variable it is.
         self.identity = nn.Parameter(0.02 * torch.randn(variables + 1, config.hidden))
+        width_of_head(config.hidden, config.heads)  # torch would fail with an assertion
         layer = nn.TransformerEncoderLayer(
             config.hidden, config.heads, 2 * config.hidden, config.dropout, "gelu", batch_first=True, norm_first=True
         )

@@ -9,6 +9,7 @@ from ...config.models import PyraformerConfig
 from ...config.schema import HeadConfig
 from ...contracts import Batch, Layout
 from ..encoders.place import PlaceEncoder
+from ..encoders.tokens import sinusoids, width_of_head
 from ..heads import FluxHead
 
 
@@ -120,7 +121,7 @@ class PyramidLayer(nn.Module):
 
     def __init__(self, pyramid: Pyramid, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.head_width = width_of_head(hidden, heads)
         self.attention = LocalAttention(pyramid)
         self.norm = nn.LayerNorm(hidden)
         self.project = nn.Linear(hidden, 3 * hidden)
@@ -135,7 +136,7 @@ class PyramidLayer(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         """Return the nodes (batch, node, hidden) after they looked at each other."""
-        query, key, value = self.project(self.norm(nodes)).unflatten(-1, (3, self.heads, -1)).unbind(2)
+        query, key, value = self.project(self.norm(nodes)).unflatten(-1, (3, -1, self.head_width)).unbind(2)
         nodes = nodes + self.out(self.attention(query, key, value).flatten(2))
         fed: Tensor = nodes + self.feed(nodes)
         return fed
@@ -193,10 +194,3 @@ class Pyraformer(nn.Module):
         """Return the read-out (batch, day, target, parameter), scaled."""
         read: Tensor = self.head(self.fast_encoder(batch, self.slow_encoder(batch)))
         return read
-
-
-def sinusoids(days: int, width: int) -> Tensor:
-    """Return positions (day, width) as sines and cosines of falling frequency (Vaswani et al. 2017)."""
-    frequency = 10_000.0 ** (-torch.arange(0, width, 2) / width)
-    angle = torch.arange(days)[:, None] * frequency
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]

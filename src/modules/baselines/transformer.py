@@ -1,7 +1,5 @@
 """Transformer over days, causal by mask (Vaswani et al. 2017, arXiv 1706.03762)."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,8 +7,8 @@ from torch.nn import functional
 from ...config.models import TransformerConfig
 from ...config.schema import HeadConfig
 from ...contracts import Batch, Layout
-from ...errors import UserError
 from ..encoders.place import PlaceEncoder
+from ..encoders.tokens import sinusoids, width_of_head
 from ..heads import FluxHead
 
 
@@ -23,13 +21,13 @@ class CausalAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.head_width = width_of_head(width, heads)
         self.project = nn.Linear(width, 3 * width)
         self.join = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, day, width) to the same shape."""
-        query, key, value = self.project(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = self.project(x).unflatten(-1, (3, -1, self.head_width)).permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         joined: Tensor = self.join(seen.transpose(1, 2).flatten(2))
         return joined
@@ -60,13 +58,6 @@ class EncoderLayer(nn.Module):
         return transformed
 
 
-def sinusoids(days: int, width: int) -> Tensor:
-    """Positions (day, width) as sines and cosines of wavelengths from 2 pi to 20,000 pi days (section 3.5)."""
-    frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    angle = torch.arange(days)[:, None] * frequency
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]
-
-
 class DayEncoder(nn.Module):
     """Days as tokens: embedded, placed by sinusoids, passed through the layers."""
 
@@ -91,10 +82,6 @@ class Transformer(nn.Module):
 
     def __init__(self, config: TransformerConfig, layout: Layout, head: HeadConfig) -> None:
         super().__init__()
-        if config.hidden % config.heads:
-            raise UserError(
-                f"model.heads={config.heads}: does not divide model.hidden={config.hidden}; choose heads that do"
-            )
         self.slow_encoder = PlaceEncoder(layout, config.embedding, config.dropout)
         self.fast_encoder = DayEncoder(2 * len(layout.fast) + config.embedding, config, layout.window.days)
         self.head = FluxHead(config.hidden, layout, head, config.dropout)
