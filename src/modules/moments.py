@@ -10,6 +10,7 @@ from ..config.schema import HeadConfig
 from ..contracts import Batch, Layout
 from ..errors import UserError
 from .heads import FluxHead
+from .losses import known
 
 FEWEST_DAYS = 30  # known days of a window below which its mean and spread say little of the place
 SMALLEST_SPREAD = 0.01  # scaled; keeps the logarithm of a constant window's spread finite
@@ -87,10 +88,10 @@ class MomentHead(nn.Module):
 
         Averaged over the windows and targets with at least ``FEWEST_DAYS`` known days; 0 when there is none.
         """
-        known = batch["target_mask"]
-        days = known.sum(1)  # (batch, target)
-        mean = (batch["target"] * known).sum(1) / days.clamp(min=1)
-        variance = ((batch["target"] - mean[:, None]).square() * known).sum(1) / days.clamp(min=1)
+        mask, target = batch["target_mask"], known(batch["target"], batch["target_mask"])
+        days = mask.sum(1)  # (batch, target)
+        mean = target.sum(1) / days.clamp(min=1)
+        variance = ((target - mean[:, None]).square() * mask).sum(1) / days.clamp(min=1)
         log_spread = variance.sqrt().clamp(min=SMALLEST_SPREAD).log()
 
         said_mean, said_log_spread = self._moments(condition)
