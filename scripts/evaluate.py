@@ -1,34 +1,85 @@
-"""Recompute every number of a run from its folder alone; rewrite metrics, figures and report, and print the table."""
+"""Recompute every number of a run from its folder alone, compare runs, or average them.
+
+evaluate.py RUN [--check]                 rewrite metrics, figures and report, and print the table
+evaluate.py compare RUN [RUN ...]         differences with intervals; one run: against the models beside it
+evaluate.py ensemble RUN RUN ... --output FOLDER   the mean of runs, as a run of its own
+"""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from raciflux.command_line import run_script
 from raciflux.errors import UserError
+from raciflux.evaluation.bootstrap import DRAWS
+from raciflux.evaluation.comparison_console import print_comparison
+from raciflux.evaluation.comparison_files import write_comparison
+from raciflux.evaluation.comparison_folders import compare_folders
 from raciflux.evaluation.console import print_evaluation
+from raciflux.evaluation.ensemble import write_ensemble
 from raciflux.evaluation.evaluate import evaluate_run, score_run, stored_differences
 from rich.console import Console
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Evaluate the run folder named on the command line."""
-    parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__)
-    parser.add_argument("run", help="run folder, as scripts/train.py printed it")
-    parser.add_argument(
+    """Do what the command line asks; without a command, evaluate the run folder that it names."""
+    commands = {"run": run, "compare": compare, "ensemble": ensemble}
+    named = bool(arguments) and arguments[0] in (*commands, "-h", "--help")
+    asked = parser().parse_args(arguments if named else ["run", *arguments])
+    commands[asked.command](asked, Console())
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the grammar of the command line."""
+    whole = argparse.ArgumentParser(
+        prog="evaluate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = whole.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("run", help="evaluate one run")
+    one.add_argument("run", help="run folder, as scripts/train.py printed it")
+    one.add_argument(
         "--check", action="store_true", help="write nothing; fail if a stored number differs from the recomputed one"
     )
-    asked = parser.parse_args(arguments)
+    several = commands.add_parser("compare", help="compare runs of one test set")
+    several.add_argument(
+        "runs", nargs="+", help="run folders, the model of interest first; seeds of a model are pooled"
+    )
+    several.add_argument("--reference", help="model to hold the others against (default: the first), or best_baseline")
+    several.add_argument("--target", help="only this target of runs with several")
+    several.add_argument("--score", help="only this score, such as measured")
+    several.add_argument("--output", type=Path, help="folder for the tables (default: comparison/ in the first run)")
+    several.add_argument("--draws", type=int, default=DRAWS, help="bootstrap draws (default: %(default)s)")
+    mean = commands.add_parser("ensemble", help="average the predictions of runs")
+    mean.add_argument("runs", nargs="+", help="run folders of one model with different seeds")
+    mean.add_argument("--output", type=Path, required=True, help="new run folder of the ensemble")
+    return whole
 
-    if asked.check:
-        evaluations = score_run(asked.run)
-        differences = [line for evaluation in evaluations for line in stored_differences(evaluation)]
-        if differences:
-            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-            raise UserError(f"{differences[0]}{more}")
-    else:
-        evaluations = evaluate_run(asked.run)
-    console = Console()
+
+def run(asked: argparse.Namespace, console: Console) -> None:
+    """Evaluate one run."""
+    evaluations = score_run(asked.run) if asked.check else evaluate_run(asked.run)
+    differences = [line for one in evaluations for line in stored_differences(one)] if asked.check else []
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        raise UserError(f"{differences[0]}{more}")
     for evaluation in evaluations:
+        print_evaluation(evaluation, console)
+
+
+def compare(asked: argparse.Namespace, console: Console) -> None:
+    """Compare runs."""
+    options = {"target": asked.target, "reference": asked.reference, "score": asked.score, "draws": asked.draws}
+    comparisons = compare_folders(asked.runs, **options)
+    output = asked.output or Path(asked.runs[0]) / "comparison"
+    for target, comparison in comparisons.items():
+        print_comparison(comparison, console)
+        written = write_comparison(comparison, output / target if len(comparisons) > 1 else output)
+        console.print(f"tables: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
+
+
+def ensemble(asked: argparse.Namespace, console: Console) -> None:
+    """Average runs, and evaluate their mean."""
+    for evaluation in evaluate_run(write_ensemble(asked.runs, asked.output)):
         print_evaluation(evaluation, console)
 
 
