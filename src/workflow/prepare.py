@@ -15,7 +15,9 @@ from ..datamodules.gaps import missing_days, refuse_sites_without
 from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
-from ..datamodules.splits import Split, away_from, fold_count, grid_blocks, simulation_split, tower_split
+from ..datamodules.split_draws import draw, fold_count
+from ..datamodules.splits import Split, away_from, grid_blocks, simulation_split
+from ..datamodules.towers import Towers, describe_towers
 from ..errors import UserError
 from ..geography import tower_clusters
 
@@ -30,6 +32,7 @@ class Prepared:
     cluster : (site,) cluster of each tower, computed on all sites before any split.
     simulation : cube of the pretraining simulation; None for ``transfer=scratch``.
     roles : variables that both cubes have.
+    described : what the draw of a split looks at: classes, temperature and labelled days of each tower.
     folds : folds to run, each a test of its own.
     notes : what reading masked, sorted or converted, a line each.
     """
@@ -38,6 +41,7 @@ class Prepared:
     cluster: NDArray[np.int64]
     simulation: xr.Dataset | None
     roles: Roles
+    described: Towers
     folds: tuple[int, ...]
     notes: tuple[str, ...]
 
@@ -70,7 +74,9 @@ def prepare(config: Config) -> Prepared:
     unlabelled = [str(name) for name in towers["site_id"].to_numpy()[~labelled]]
     towers, cluster = towers.isel(site=labelled), cluster[labelled]
     cubes = [towers] if simulation is None else [towers, simulation]
-    count = fold_count(data.split, cluster)
+    measured, _ = scored_days(towers, pair.targets, data.quality)
+    described = describe_towers(towers, cluster, measured.any(-1))
+    count = fold_count(data.split, described)
     folds = tuple(range(count)) if data.split.fold is None else (data.split.fold,)
     roles = choose(pair, cubes, data.drop_inputs)
     for cube in cubes:
@@ -78,8 +84,8 @@ def prepare(config: Config) -> Prepared:
     notes = _notes(cubes, roles)
     if unlabelled:
         notes += (f"observations: left out for want of a scored day of {_or(pair.targets)}: {', '.join(unlabelled)}",)
-    prepared = Prepared(towers, cluster, simulation, roles, folds, notes)
-    _refuse_empty_tests(config, prepared)
+    prepared = Prepared(towers, cluster, simulation, roles, described, folds, notes)
+    _refuse_empty_tests(config, prepared, measured)
     return prepared
 
 
@@ -104,21 +110,14 @@ def _notes(cubes: Sequence[xr.Dataset], roles: Roles) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _refuse_empty_tests(config: Config, prepared: Prepared) -> None:
-    """Each fold needs a day to train on and a day to validate on; all folds together a site to score."""
+def _refuse_empty_tests(config: Config, prepared: Prepared, measured: NDArray[np.bool_]) -> None:
+    """All folds together need a site to score; that each has days to train and validate on, `draw` sees to."""
     data = config.data
-    measured, _ = scored_days(prepared.towers, prepared.roles.targets, data.quality)
-    site_id = prepared.towers["site_id"].to_numpy()
+    site_id, time = prepared.described.site_id, prepared.described.time
     scored = 0
     for fold in prepared.folds:
-        split = tower_split(data.split, fold, site_id, prepared.cluster)
-        for part in ("train", "validation"):
-            if not measured[split.members(part, site_id)].any():
-                raise UserError(
-                    f"data.split: fold {fold} has no scored day in {part}; check quality columns and data.sites"
-                )
-        days = measured[split.members("test", site_id)].sum(1)
-        scored += int((days >= data.split.min_scored_days).sum())
+        tested = draw(data.split, fold, prepared.described).days("test", site_id, time)
+        scored += int(((measured & tested[:, :, None]).sum(1) >= data.split.min_scored_days).sum())
     if not scored:
         raise UserError(
             f"data.split: no test site has {data.split.min_scored_days} scored days; lower data.split.min_scored_days"
@@ -127,7 +126,7 @@ def _refuse_empty_tests(config: Config, prepared: Prepared) -> None:
 
 def fold_split(config: Config, prepared: Prepared, fold: int) -> Split:
     """Return who trains, validates and is tested in a fold."""
-    return tower_split(config.data.split, fold, prepared.towers["site_id"].to_numpy(), prepared.cluster)
+    return draw(config.data.split, fold, prepared.described)
 
 
 def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Scaler | None) -> FluxDataModule:
