@@ -4,6 +4,7 @@ import re
 
 from ..errors import UserError
 from .models import PARTS, RaciConfig
+from .paper_models import PAPER_MODELS, PAPER_PARTS
 from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
 
 EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
@@ -108,6 +109,15 @@ def _check_split(config: Config) -> None:
 
 def _check_models(config: Config) -> None:
     main = config.model.name
+    if main in PAPER_MODELS and not config.paper_compat:
+        raise UserError(
+            f"model={main} repeats faults of published code; add paper_compat=true to reproduce its numbers, "
+            f"or take model={main.removeprefix('paper_')}"
+        )
+    if config.paper_compat and main not in PAPER_MODELS:
+        raise UserError(
+            f"paper_compat=true goes with {', '.join(PAPER_MODELS)}, not with model={main}; take paper_compat=false"
+        )
     if main in config.compare:
         rest = ", ".join(name for name in config.compare if name != main)
         raise UserError(f"compare names {main}, which is the main model already; take compare=[{rest}]")
@@ -129,7 +139,7 @@ def _check_transfer(config: Config) -> None:
             "transfer.freeze keeps pretrained parts, but transfer=scratch pretrains none; take transfer.freeze=[]"
         )
     for model in (config.model.name, *config.compare):
-        if model in PARTS:
+        if model in PARTS | PAPER_PARTS:
             _check_freeze(transfer.freeze, model, _parts(config, model))
     for name, stage in _stages(config).items():
         if stage.learning_rate == 0:
@@ -149,7 +159,7 @@ def _check_freeze(freeze: list[str], model: str, parts: list[str]) -> None:
 
 def _parts(config: Config, model: str) -> list[str]:
     alone = isinstance(config.model, RaciConfig) and not config.model.retrieval.enabled
-    return [part for part in PARTS[model] if part != "retrieval" or not alone]
+    return [part for part in (PARTS | PAPER_PARTS)[model] if part != "retrieval" or not alone]
 
 
 def _check_trainer(config: Config) -> None:

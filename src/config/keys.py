@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from .models import MODELS
+from .paper_models import PAPER_MODELS
 from .schema import SOURCES, Config
 
 GROUPS = ("data", "model", "transfer", "trainer", "logger")
@@ -30,7 +31,7 @@ class Kinds:
 KINDS: dict[str, Kinds] = {
     "data.source": Kinds(SOURCES, "kind"),
     "data.simulation": Kinds(SOURCES, "kind", optional=True),
-    "model": Kinds(MODELS, "name"),
+    "model": Kinds(MODELS | PAPER_MODELS, "name"),
 }
 
 

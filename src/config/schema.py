@@ -179,6 +179,12 @@ class CalibrationConfig:
     )
     parts: int = key(5, "parts of the training clusters, each predicted by a model trained without it", bounds=(2, 100))
     level: float = key(0.9, "share of days that an interval shall cover", bounds=(0.01, 0.999))
+    score: str = key(
+        "absolute",
+        "of point forecasts; absolute: one width for all days; normalised: wider where the predicted flux is larger. "
+        "Distributions are widened from their own quantiles",
+        choices=["absolute", "normalised"],
+    )
 
 
 @dataclass
@@ -215,6 +221,7 @@ class Config:
     output: str = key("runs", "folder of all runs")
     resume: str | None = key(None, "run folder to go on with; its own config is used")
     compare: list[str] = key([], "models trained beside the main one on the same splits", choices=list(MODELS))
+    paper_compat: bool = key(False, "allow the models paper_*: X-MethaneWet's as published, with their faults")
     data: DataConfig = key(DataConfig, "data")
     model: Any = key(MISSING, "the model")
     head: HeadConfig = key(HeadConfig, "what networks say of each day")

@@ -16,6 +16,7 @@ from .baselines.pyraformer import Pyraformer
 from .baselines.tam_rl import TamRl
 from .baselines.tcn import Tcn
 from .baselines.transformer import Transformer
+from .paper_compat import PAPER_NETWORKS
 from .raci import Raci
 
 # A new network joins here and in the tables of ``config.models``.
@@ -31,3 +32,5 @@ NETWORKS: dict[str, Callable[[Any, Layout, HeadConfig], nn.Module]] = {
     "moment_lstm": MomentLstm,
     "raci": Raci,
 }
+# What a run can train: the suite that every network must pass covers NETWORKS alone, which paper_compat's would fail.
+TRAINABLE: dict[str, Callable[[Any, Layout, HeadConfig], nn.Module]] = NETWORKS | PAPER_NETWORKS

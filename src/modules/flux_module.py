@@ -21,7 +21,8 @@ class FluxModule(lightning.LightningModule):
     Parameters
     ----------
     network : maps a ``Batch`` to read-outs (batch, day, target, parameter), scaled. It may define
-        ``auxiliary_loss(batch)``, which is added to the training loss.
+        ``auxiliary_loss(batch)``, which is added to the training loss, and ``training_mask(mask)``, which narrows the
+        labels that it learns from.
     layout : targets, features and window of a batch.
     head : what the read-outs mean.
     scales : turn each scaled flux into its unit; kept as buffers, so they travel with the weights.
@@ -59,7 +60,10 @@ class FluxModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch, in scaled units."""
-        loss = self.output.loss(self.network(batch), batch["target"], batch["target_mask"])
+        mask = batch["target_mask"]
+        if hasattr(self.network, "training_mask"):
+            mask = self.network.training_mask(mask)
+        loss = self.output.loss(self.network(batch), batch["target"], mask)
         if hasattr(self.network, "auxiliary_loss"):
             loss = loss + self.network.auxiliary_loss(batch)
         self.log("train/loss", loss, batch_size=len(batch["site"]))

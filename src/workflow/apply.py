@@ -21,7 +21,7 @@ from ..datamodules.splits import Split
 from ..errors import UserError
 from ..evaluation.run_folder import COORDINATE_ATTRS
 from ..geography import tower_clusters
-from ..modules import NETWORKS
+from ..modules import TRAINABLE
 from ..modules.baselines import ESTIMATORS
 from ..modules.checkpoints import load_into
 from ..retrieval.bank import Bank
@@ -115,7 +115,7 @@ def _described(members: NDArray[np.float32], target: str, suffix: str) -> dict[s
 def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> Predicted:
     scaler = Scaler.load(folder / "scaler.yaml")
     data = _unseen(config, scaler, cube)
-    if config.model.name not in NETWORKS:
+    if config.model.name not in TRAINABLE:
         model = ESTIMATORS[config.model.name].load(folder / "estimator")
         flux = in_units(model.predict(data.view(), same_cube=False), data)
         return Predicted(flux, None).where(data.predictable)

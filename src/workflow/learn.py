@@ -15,7 +15,7 @@ from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..evaluation.metrics import Sums, rmse
-from ..modules import NETWORKS
+from ..modules import TRAINABLE
 from ..modules.baselines import ESTIMATORS
 from ..transfer import FineTune
 from .folder import run_name
@@ -45,7 +45,7 @@ class Learned:
 
 def learn(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
     """Train the model of ``config`` on one split into ``folder``, and predict its test days."""
-    learner = _train_network if config.model.name in NETWORKS else _fit_estimator
+    learner = _train_network if config.model.name in TRAINABLE else _fit_estimator
     learned = learner(config, prepared, split, folder, progress)
     learned.data.scaler.save(folder / "scaler.yaml")
     write_text(json.dumps({"score": learned.score}) + "\n", folder / "validation.json")

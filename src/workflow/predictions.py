@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
-from ..modules import NETWORKS
+from ..modules import TRAINABLE
 from ..modules.flux_module import QUANTILES, FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
 from .stages import accelerator
@@ -108,7 +108,7 @@ def _attributes(config: Config, data: FluxDataModule, target: str) -> dict[str, 
         "target": target,
         "units": TARGETS[target].unit,
         "model": config.model.name,
-        "causal": int(getattr(NETWORKS.get(config.model.name), "causal", True)),
+        "causal": int(getattr(TRAINABLE.get(config.model.name), "causal", True)),
         "seed": config.seed,
         "experiment": config.experiment,
         "pair": config.data.pair,

@@ -16,7 +16,7 @@ from ..atomic import write_text
 from ..config.models import RaciConfig
 from ..config.schema import Config, StageConfig
 from ..datamodules.base import FluxDataModule
-from ..modules import NETWORKS
+from ..modules import TRAINABLE
 from ..modules.checkpoints import load_checkpoint, load_into
 from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
@@ -64,7 +64,7 @@ def build_module(
     same_cube : whether the bank was built from the very cube of ``data``, so that their cluster codes agree.
     """
     torch.manual_seed(config.seed)
-    network = NETWORKS[config.model.name](config.model, data.layout, config.head)
+    network = TRAINABLE[config.model.name](config.model, data.layout, config.head)
     if isinstance(network, Raci) and network.retrieval is not None and bank is not None:
         table = bank.look_up(data.view(), config.model.retrieval, same_cube)
         network.retrieval.attach(bank, table)

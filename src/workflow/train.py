@@ -13,7 +13,7 @@ from ..config.schema import Config
 from ..datamodules.splits import Split
 from ..errors import UserError
 from ..evaluation.run_folder import write_predictions
-from ..modules import NETWORKS
+from ..modules import TRAINABLE
 from .folder import write_identity
 from .learn import Learned, learn
 from .predictions import predictions, scored_folders
@@ -23,7 +23,10 @@ from .progress import RunProgress
 
 def models_of(config: Config) -> dict[str, Config]:
     """Return one configuration for each model of a command, by its folder inside the run ("" is the run itself)."""
-    beside = {f"baselines/{name}": replace(config, model=MODELS[name](), compare=[]) for name in config.compare}
+    beside = {
+        f"baselines/{name}": replace(config, model=MODELS[name](), compare=[], paper_compat=False)
+        for name in config.compare
+    }
     return {"": config} | beside
 
 
@@ -32,7 +35,7 @@ def total_steps(config: Config, folds: int) -> int:
     stages = [config.transfer.finetune.steps]
     if config.transfer.name != "scratch":
         stages.append(config.transfer.pretrain.steps)
-    networks = sum(one.model.name in NETWORKS for one in models_of(config).values())
+    networks = sum(one.model.name in TRAINABLE for one in models_of(config).values())
     return networks * folds * sum(stages)
 
 
