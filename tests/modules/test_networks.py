@@ -1,4 +1,4 @@
-"""What every network must keep, whatever it is made of: one suite, which a network joins by a line in ``CONFIGS``."""
+"""What every network must keep, whatever it is made of: one suite, joined by a line in ``tiny_networks``."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,47 +9,17 @@ import torch
 from batches import made_up_batch, made_up_layout
 from neighbourhoods import with_neighbours
 from raciflux.config import models
-from raciflux.config.models import (
-    PARTS,
-    CtLstmConfig,
-    EaLstmConfig,
-    ITransformerConfig,
-    LstmConfig,
-    MomentLstmConfig,
-    PyraformerConfig,
-    RaciConfig,
-    RetrievalConfig,
-    TamRlConfig,
-    TcnConfig,
-    TransformerConfig,
-)
+from raciflux.config.models import PARTS
 from raciflux.config.schema import HeadConfig
 from raciflux.contracts import Layout, WindowLayout
 from raciflux.errors import UserError
 from raciflux.modules import NETWORKS
 from raciflux.modules.outputs import OUTPUTS
+from tiny_networks import CONFIGS, every_network
 from torch import nn
 
 POINT, QUANTILES = HeadConfig(), HeadConfig(kind="quantile", quantiles=5)
 MIXTURE = HeadConfig(kind="mixture", components=2)
-NEIGHBOURS = RetrievalConfig(neighbours=3, width=5, neighbour_dropout=0.0)
-
-# Tiny sizes. Dropout is 0 so that training mode can be held against the rules too; one test switches it on.
-CONFIGS: dict[str, Any] = {
-    "lstm": LstmConfig(hidden=8, dropout=0.0),
-    "ct_lstm": CtLstmConfig(hidden=8, embedding=5, dropout=0.0),
-    "ea_lstm": EaLstmConfig(hidden=8, embedding=5, dropout=0.0),
-    "tcn": TcnConfig(hidden=8, levels=3, embedding=5, dropout=0.0),
-    "transformer": TransformerConfig(hidden=8, heads=2, embedding=5, dropout=0.0),
-    "itransformer": ITransformerConfig(hidden=8, heads=2, embedding=5, dropout=0.0),
-    "pyraformer": PyraformerConfig(hidden=8, heads=2, embedding=5, dropout=0.0),
-    "tam_rl": TamRlConfig(hidden=8, task=6, embedding=5, dropout=0.0),
-    "moment_lstm": MomentLstmConfig(hidden=8, embedding=5, dropout=0.0),
-    "raci": RaciConfig(hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=NEIGHBOURS),
-    "raci, no retrieval": RaciConfig(
-        hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=RetrievalConfig(enabled=False)
-    ),
-}
 # Inputs that a network reads; what is not named here it ignores, which is tested as well.
 PLACE, PLACE_AND_HISTORY = ("fast", "static", "classes"), ("fast", "static", "classes", "slow")
 READS: dict[str, tuple[str, ...]] = {
@@ -57,7 +27,6 @@ READS: dict[str, tuple[str, ...]] = {
     "lstm": ("fast",),
     **dict.fromkeys(("tam_rl", "moment_lstm", "raci"), PLACE_AND_HISTORY),
 }
-every_network = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 LAYOUT = made_up_layout()
 
 
