@@ -19,8 +19,8 @@ class ClimatologyConfig:
     """The mean season of training sites of the same class."""
 
     name: str = key("climatology", "model name", choices=["climatology"])
-    prior_days: float = key(
-        30.0, "days of evidence towards the mean of all classes that a month starts with", bounds=(0.0, 10_000.0)
+    prior_sites: float = key(
+        2.0, "sites of evidence towards the mean of all classes that a class starts with", bounds=(0.0, 10_000.0)
     )
 
 

@@ -1,111 +1,93 @@
 """Site-mean: the mean flux of the training sites of the same class, what a map without drivers would say."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atomic import replacing
+from ...config.models import SiteMeanConfig
 from ...contracts import TrainingView
-from ...errors import UserError
-from ...retrieval.index import Exclusion
-from ...retrieval.visibility import Places, near_or_namesake
+from .known_sites import KnownSites, first_class, require_known_days
+from .stored import load_arrays, reading, save_arrays
+
+Doubles = NDArray[np.float64]
 
 # A class's mean is shrunk towards the mean of all sites as if this many average sites belonged to it.
 PRIOR_SITES = 2.0
+# So many own days make a mean of its own; fewer count in proportion.
+OWN_DAYS = 30
 
 
 class SiteMean:
     """Predict, for every day, the mean over training sites of the first class of the layout (IGBP, wetland type, crop).
 
-    Each visible site counts once, whatever the length of its record; a query's own cluster is never seen.
+    Each visible site counts once, whatever the length of its record; a query's own cluster is never seen. Where new
+    years of a known site are asked, its own mean takes the place of its class's.
     """
 
-    def __init__(
-        self,
-        mean: NDArray[np.float64],
-        label: NDArray[np.int64],
-        cluster: NDArray[np.int64],
-        places: Places,
-        cluster_km: float,
-    ) -> None:
-        self.mean = mean  # (training site,) scaled
-        self.label = label  # (training site,) class code
-        self.cluster = cluster  # (training site,)
-        self.places = places  # site_id, lat, lon of the training sites
-        self.cluster_km = cluster_km
+    def __init__(self, known: KnownSites, mean: Doubles, days: NDArray[np.int64]) -> None:
+        self.known = known
+        self.mean = mean  # (entry, target) scaled
+        self.days = days  # (entry, target) number of known days
 
     @classmethod
-    def fit(cls, view: TrainingView, cluster_km: float) -> "SiteMean":
-        """Take the mean of each site of which a flux is known; ``cluster_km`` is what its clusters were drawn with."""
-        days = view.visible.known.sum(1)
-        sites = days > 0
-        mean = view.target.sum(1, dtype=np.float64)[sites] / days[sites]
-        places = (view.site_id[sites].astype(np.str_), view.lat[sites], view.lon[sites])
-        return cls(mean, _labels(view)[sites], view.visible.cluster[sites], places, cluster_km)
+    def fit(cls, config: SiteMeanConfig, view: TrainingView, cluster_km: float, seed: int) -> "SiteMean":
+        """Take the mean of each site of which a flux is known.
 
-    def predict(self, view: TrainingView, same_cube: bool) -> NDArray[np.float32]:
-        """Return the scaled flux (site, day) of every site of a view, asked as an unseen site.
+        Raises
+        ------
+        UserError
+            If a target has no known day.
+        """
+        require_known_days(config.name, view)
+        known, rows = KnownSites.of(view, cluster_km)
+        shown = view.visible.known[rows]
+        days = shown.sum(1)
+        mean = np.where(shown, view.target[rows], 0.0).sum(1, dtype=np.float64) / np.maximum(days, 1)
+        return cls(known, mean, days)
+
+    def predict(
+        self, view: TrainingView, same_cube: bool, wanted: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the scaled flux (site, day, target) of every site and day of a view.
 
         Parameters
         ----------
-        same_cube : whether the view's clusters are those of the fit. If so, the query's cluster is hidden. If not,
-        those
-            clusters are that hold its namesake or a site closer than ``cluster_km``.
+        same_cube : whether the view is that of the fit; see ``KnownSites``.
+        wanted : ignored; every day is answered.
         """
-        if same_cube:
-            exclusion = Exclusion.same_code(view.visible.cluster, self.cluster)
-        else:
-            asked = (view.site_id, view.lat, view.lon)
-            exclusion = near_or_namesake(asked, self.places, self.cluster, self.cluster_km)
-        label = _labels(view)
-        flux = np.zeros((len(view.site_id), len(view.dates)), np.float32)
-        for queries, hidden in exclusion.groups():
-            shown = np.ones(len(self.mean), bool)
+        label, own = first_class(view), self.known.own(view, same_cube)
+        level = np.zeros((len(view.site_id), self.mean.shape[1]))
+        for queries, hidden in self.known.hidden_from(view, same_cube).groups():
+            shown = self.days > 0
             shown[hidden] = False
             for query in queries:
-                flux[query] = self._mean_of(shown, int(label[query]))
-        return flux
+                level[query] = self._mean_of(shown, int(label[query]))
+        seen = own >= 0
+        weight = np.minimum(self.days[own[seen]] / OWN_DAYS, 1.0)
+        level[seen] += weight * (self.mean[own[seen]] - level[seen])
+        return np.repeat(level.astype(np.float32)[:, None], len(view.dates), axis=1)
 
-    def _mean_of(self, shown: NDArray[np.bool_], label: int) -> float:
-        if not shown.any():
-            return 0.0
-        overall = float(self.mean[shown].mean())
-        alike = shown & (self.label == label) & (label > 0)
-        return (float(self.mean[alike].sum()) + PRIOR_SITES * overall) / (float(alike.sum()) + PRIOR_SITES)
+    def _mean_of(self, shown: NDArray[np.bool_], label: int) -> Doubles:
+        """Mean (target,) of a class over the entries ``shown`` (entry, target); 0 without any."""
+        overall = (self.mean * shown).sum(0) / np.maximum(shown.sum(0), 1)
+        alike = shown & ((self.known.label == label) & (label > 0))[:, None]
+        total = (self.mean * alike).sum(0) + PRIOR_SITES * overall
+        return np.asarray(total / (alike.sum(0) + PRIOR_SITES))
 
-    def save(self, path: Path) -> None:
-        """Write the means as .npz, whole or not at all."""
-        site_id, lat, lon = self.places
-        with replacing(path) as partial, partial.open("wb") as file:
-            np.savez(
-                file,
-                mean=self.mean,
-                label=self.label,
-                cluster=self.cluster,
-                site_id=site_id,
-                lat=lat,
-                lon=lon,
-                cluster_km=self.cluster_km,
-            )
+    def save(self, folder: Path) -> None:
+        """Write the means into ``folder``, whole or not at all."""
+        save_arrays(folder, self.known.arrays() | {"mean": self.mean, "days": self.days})
 
     @classmethod
-    def load(cls, path: Path) -> "SiteMean":
+    def load(cls, folder: Path) -> "SiteMean":
         """Read what ``save`` wrote.
 
         Raises
         ------
         UserError
-            If the file is missing or damaged.
+            If a file is missing or damaged.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                places = (stored["site_id"], stored["lat"], stored["lon"])
-                return cls(stored["mean"], stored["label"], stored["cluster"], places, float(stored["cluster_km"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: not readable site means ({error}); train the run again") from error
-
-
-def _labels(view: TrainingView) -> NDArray[np.int64]:
-    return view.classes[:, 0] if view.classes.shape[1] else np.zeros(len(view.site_id), np.int64)
+        with reading(folder):
+            stored = load_arrays(folder)
+            return cls(KnownSites.from_arrays(stored), stored["mean"], stored["days"])

@@ -1,0 +1,115 @@
+"""What boosted trees and the random forest share: training rows, settings, prediction and the text they leave."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...atomic import replacing
+from ...contracts import TrainingView
+from ...errors import UserError
+from .stored import reading
+from .tree_features import feature_names, features_on, site_features
+
+if TYPE_CHECKING:
+    import lightgbm
+
+END = "end of parameters"  # the last section of LightGBM's text; a file without it was cut
+
+
+class Trees:
+    """One booster a target over the features of ``tree_features``: causal, and the same for every site.
+
+    Trees are fitted on known days of training sites only. No flux is looked up when they predict, so there is nothing
+    to hide from a query.
+    """
+
+    def __init__(self, boosters: Mapping[str, "lightgbm.Booster"]) -> None:
+        self.boosters = boosters  # by target
+
+    def predict(
+        self, view: TrainingView, same_cube: bool, wanted: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the scaled flux (site, day, target) of the ``wanted`` (site, day), NaN on other days; of all if None.
+
+        Raises
+        ------
+        UserError
+            If the view's targets or inputs are not those of the fit.
+        """
+        self._refuse_other_inputs(view)
+        shape = (len(view.site_id), len(view.dates))
+        asked = np.ones(shape, bool) if wanted is None else wanted
+        flux = np.full((*shape, len(view.layout.targets)), np.nan, np.float32)
+        for site in np.flatnonzero(asked.any(1)):
+            features = site_features(view, site)[asked[site]]
+            for place, name in enumerate(view.layout.targets):
+                found = self.boosters[name].predict(features, num_threads=torch.get_num_threads())
+                flux[site, asked[site], place] = found
+        return flux
+
+    def _refuse_other_inputs(self, view: TrainingView) -> None:
+        fitted = {name: booster.feature_name() for name, booster in self.boosters.items()}
+        if fitted != dict.fromkeys(view.layout.targets, feature_names(view.layout)):
+            raise UserError(
+                f"trees: they were fitted for {', '.join(fitted)} on other inputs than the data give for "
+                f"{', '.join(view.layout.targets)}; use the run's own data, or train it again"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write one text a target into ``folder``, whole or not at all."""
+        with replacing(folder) as partial:
+            partial.mkdir()
+            for name, booster in self.boosters.items():
+                (partial / f"{name}.txt").write_text(booster.model_to_string(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        UserError
+            If there is no text, or one is damaged.
+        """
+        import lightgbm
+
+        with reading(folder):
+            texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))}
+            if not texts or any(END not in text for text in texts.values()):
+                raise ValueError("no trees" if not texts else "a text breaks off")
+            try:
+                return cls({name: lightgbm.Booster(model_str=text) for name, text in texts.items()})
+            except lightgbm.basic.LightGBMError as error:
+                raise ValueError(error) from error
+
+
+def training_set(view: TrainingView, target: int) -> "lightgbm.Dataset":
+    """Gather the known days of one target."""
+    import lightgbm
+
+    known = view.visible.known[..., target]
+    return lightgbm.Dataset(
+        features_on(view, known),
+        view.target[..., target][known],
+        feature_name=feature_names(view.layout),
+        categorical_feature=list(view.layout.classes),
+    )
+
+
+def settings(seed: int, leaves: int, min_leaf: int) -> dict[str, Any]:
+    """Return what both kinds of trees ask of LightGBM: the same trees from the same seed, on any number of threads."""
+    return {
+        "objective": "regression",
+        "metric": "rmse",
+        "num_leaves": leaves,
+        "min_data_in_leaf": min_leaf,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": torch.get_num_threads(),
+        "verbosity": -1,
+    }
