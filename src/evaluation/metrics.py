@@ -122,8 +122,16 @@ def bias(sums: Sums) -> FloatArray:
 
 
 def nrmse_std(sums: Sums) -> FloatArray:
-    """RMSE divided by the standard deviation of the observed record (divisor n), unit 1; equals ``sqrt(1 - r2)``."""
+    """RMSE divided by the standard deviation of the observed record (divisor n), unit 1; equals ``sqrt(1 - r2)``.
+
+    NaN where the observed record is constant.
+    """
     return np.sqrt(_ratio(sums.sum_sq_e, sums.ss_o))
+
+
+def nrmse_mean(sums: Sums) -> FloatArray:
+    """RMSE divided by the size of the observed mean, unit 1; NaN where that is 0, hard to read where it is near 0."""
+    return _ratio(rmse(sums), np.abs(sums.mean_o))
 
 
 def pearson_r(sums: Sums) -> FloatArray:

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from ..variables import CLASSES
 from . import metrics
 from .metrics import FloatArray, Sums
+from .spread import number, spread
 from .wording import SCORES, question
 
-QUANTILES = {"median": 0.5, "q25": 0.25, "q75": 0.75, "p90": 0.9}
 METRICS: dict[str, Callable[[Sums], FloatArray]] = {
     "r2": metrics.r2,
     "rmse": metrics.rmse,
     "mae": metrics.mae,
     "bias": metrics.bias,
     "nrmse_std": metrics.nrmse_std,
+    "nrmse_mean": metrics.nrmse_mean,
     "kge": metrics.kge,
     "r": metrics.pearson_r,
 }
@@ -110,7 +111,7 @@ def _score(table: pl.DataFrame, statistics: _Statistics, kept: NDArray[np.bool_]
         "sites_below_min_days": int((kept & ~enters).sum()),
         "sites_without_r2": entering["r2"].null_count(),
         "days_without_prediction": int(entering["days_without_prediction"].sum()),
-        "per_site": {name: _spread(entering[name]) for name in METRICS},
+        "per_site": {name: spread(entering[name].to_numpy()) for name in METRICS},
         "pooled": _pooled(statistics.model[enters], METRICS),
         "noise_ceiling": _ceiling(statistics.truth[enters]) if statistics.truth else None,
     }
@@ -120,14 +121,14 @@ def _ceiling(truth: Sums) -> dict[str, Any]:
     """Scores of the truth without noise against the observations: the best that any model can reach."""
     names = ("r2", "rmse")
     return {
-        "per_site": {name: _spread(_column(METRICS[name](truth))) for name in names},
+        "per_site": {name: spread(METRICS[name](truth)) for name in names},
         "pooled": _pooled(truth, names),
     }
 
 
 def _pooled(sums: Sums, names: Iterable[str]) -> dict[str, float | None]:
     pooled = sums.pooled()
-    return {name: _number(METRICS[name](pooled)) for name in names}
+    return {name: number(METRICS[name](pooled)) for name in names}
 
 
 def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.DataFrame:
@@ -150,16 +151,3 @@ def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.D
 
 def _column(values: FloatArray) -> pl.Series:
     return pl.Series(values, dtype=pl.Float64).fill_nan(None)
-
-
-def _number(value: FloatArray) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _spread(values: pl.Series) -> dict[str, Any]:
-    """Distribution over the sites that have the number; quantiles interpolate linearly."""
-    known = values.drop_nulls().to_numpy()
-    if not known.size:
-        return {"sites": 0, "mean": None, **dict.fromkeys(QUANTILES)}
-    quantiles = {name: float(np.quantile(known, q)) for name, q in QUANTILES.items()}
-    return {"sites": known.size, "mean": float(known.mean()), **quantiles}
