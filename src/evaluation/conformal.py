@@ -153,9 +153,10 @@ def calibrate(
     sites = len(np.unique(site))
     offset = site_quantile(scores, site, level)
     if not isfinite(offset):
+        reached = int(1000 * sites / (sites + 1)) / 1000
         raise UserError(
             f"calibration.level={level:g} needs {sites_needed(level)} calibration sites with scored days, and there "
-            f"are {sites}; add sites or lower calibration.level to {sites / (sites + 1):.3g} or less"
+            f"are {sites}; add sites or lower calibration.level to {reached:g} or less"
         )
     return Calibration(kind, level, offset, sites, len(scores), floor)
 

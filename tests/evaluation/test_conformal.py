@@ -80,7 +80,7 @@ def test_one_site_serves_up_to_one_half():
 
 
 def test_too_few_sites_are_refused_with_the_number_needed():
-    with pytest.raises(UserError, match=r"level=0\.9 needs 9 calibration sites .* there are 8; .* to 0\.889 or less"):
+    with pytest.raises(UserError, match=r"level=0\.9 needs 9 calibration sites .* there are 8; .* to 0\.888 or less"):
         calibrate("absolute", np.ones(16), np.repeat(np.arange(8), 2), 0.9)
 
 

@@ -1,0 +1,90 @@
+"""Who calibrates: the training clusters of a split in parts, each tested by a model that trains on the others.
+
+The outer split's validation clusters stop every one of these trainings, as they stop the model itself; its test
+clusters take part in nothing (DESIGN: rule 3).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datamodules.splits import Split
+from ..errors import UserError
+
+
+def calibration_parts(
+    split: Split, site_id: NDArray[np.str_], cluster: NDArray[np.int64], parts: int, seed: int
+) -> list[Split]:
+    """Divide the training clusters of a split into parts, each the test of one inner split.
+
+    Only sites whose fluxes are shown are dealt: whole clusters, the larger first, equals in seeded order, each to the
+    part that has the fewest sites. An inner split trains on the other parts; sites without labels keep their place
+    there, unless a cluster mate is tested. The fold number stays that of ``split``.
+
+    Parameters
+    ----------
+    site_id, cluster : (site,) all sites of the cube, in one order.
+
+    Raises
+    ------
+    UserError
+        If the split is one in time, or has fewer labelled training clusters than parts.
+    """
+    if split.periods:
+        raise UserError(
+            "calibration.kind=cross_conformal needs a split over sites, and this one is in time; "
+            "take calibration.kind=none or another data.split"
+        )
+    train = split.members("train", site_id)
+    labelled = train & ~np.isin(site_id, split.unlabelled)
+    codes, sizes = np.unique(cluster[labelled], return_counts=True)
+    if len(codes) < parts:
+        raise UserError(
+            f"calibration.parts={parts}, but the labelled training sites of fold {split.fold} form {len(codes)} "
+            f"clusters; set calibration.parts to {len(codes)} or fewer, or add sites"
+        )
+    drawn = np.random.default_rng([seed, split.fold, 5]).permutation(len(codes))
+    part_of, load = np.zeros(len(codes), np.int64), np.zeros(parts, np.int64)
+    for i in drawn[np.argsort(-sizes[drawn], kind="stable")]:
+        part_of[i] = load.argmin()
+        load[part_of[i]] += sizes[i]
+    inner = []
+    for part in range(parts):
+        tested = np.isin(cluster, codes[part_of == part])
+        made = Split.from_masks(split.fold, site_id, train=train & ~tested, test=labelled & tested)
+        left = {*made.train, *split.validation}
+        unlabelled = tuple(name for name in split.unlabelled if name in left)
+        made = replace(made, validation=split.validation, unlabelled=unlabelled)
+        check_part(made, split, site_id, cluster)
+        inner.append(made)
+    return inner
+
+
+def check_part(inner: Split, outer: Split, site_id: NDArray[np.str_], cluster: NDArray[np.int64]) -> None:
+    """Refuse an inner split that would make calibration lie (DESIGN: rule 3).
+
+    Raises
+    ------
+    ValueError
+        If it calibrates or trains on anything but training clusters of the outer split, stops on other sites than that
+        does, cuts a cluster, or calibrates on fluxes that are not shown.
+    """
+
+    def clusters(split: Split, part: str) -> set[int]:
+        return set(cluster[split.members(part, site_id)].tolist())
+
+    tested, trained = clusters(inner, "test"), clusters(inner, "train")
+    held_out = clusters(outer, "test") | clusters(outer, "validation")
+    faults = {
+        "a cluster of the outer test or validation is calibrated on": tested & held_out,
+        "a cluster of the outer test or validation is trained on": trained & held_out,
+        "a cluster is both trained and calibrated on": tested & trained,
+        "a site is not of the outer training": {*inner.train, *inner.test} - {*outer.train},
+        "the stopping sites differ from the outer ones": set(inner.validation) ^ set(outer.validation),
+        "hidden fluxes are calibrated on": set(inner.test) & set(outer.unlabelled),
+        "hidden fluxes are shown": ({*inner.train, *inner.validation} & set(outer.unlabelled)) - {*inner.unlabelled},
+    }
+    for fault, found in faults.items():
+        if found:
+            raise ValueError(f"calibration of fold {outer.fold}: {fault}: {sorted(found)[:3]}")
