@@ -3,7 +3,7 @@
 import re
 
 from ..errors import UserError
-from .models import PARTS, RaciConfig
+from .models import NETWORKS, PARTS, RaciConfig
 from .paper_models import PAPER_MODELS, PAPER_PARTS
 from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
 
@@ -23,6 +23,7 @@ def check(config: Config) -> None:
     _check_sources(config)
     _check_split(config)
     _check_models(config)
+    _check_uncertainty(config)
     _check_transfer(config)
     _check_trainer(config)
 
@@ -126,6 +127,25 @@ def _check_models(config: Config) -> None:
         for key, chosen in (("roles", retrieval.roles), ("kinds", retrieval.kinds)):
             if retrieval.enabled and not chosen:
                 raise UserError(f"model.retrieval.{key} is empty; take model.retrieval.enabled=false to switch it off")
+
+
+def _check_uncertainty(config: Config) -> None:
+    head, calibration, split = config.head, config.calibration, config.data.split
+    if head.kind == "quantile" and head.quantiles % 2 == 0:
+        raise UserError(
+            f"head.quantiles={head.quantiles} is even, so that no level would be the median; "
+            f"take {head.quantiles - 1} or {head.quantiles + 1}"
+        )
+    models = (config.model.name, *config.compare)
+    if head.kind != "point" and not any(name in NETWORKS | PAPER_MODELS for name in models):
+        raise UserError(
+            f"head.kind={head.kind}, but {' and '.join(models)} can only say one value a day; take head.kind=point"
+        )
+    if calibration.kind == "cross_conformal" and split.kind == "temporal" and split.file is None:
+        raise UserError(
+            "calibration.kind=cross_conformal needs a split over sites, and data.split.kind=temporal is one in time; "
+            "take calibration.kind=none"
+        )
 
 
 def _check_transfer(config: Config) -> None:

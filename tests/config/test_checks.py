@@ -39,6 +39,12 @@ from raciflux.modules import NETWORKS
         (["model=ct_lstm"], "compare names ct_lstm, which is the main model already; take compare=[site_mean]"),
         (["model.retrieval.roles=[]"], "model.retrieval.roles is empty"),
         (["model.retrieval.kinds=[]"], "model.retrieval.kinds is empty"),
+        (["head.kind=quantile", "head.quantiles=20"], "head.quantiles=20 is even, so that no level would be"),
+        (
+            ["model=climatology", "compare=[lightgbm]", "head.kind=mixture"],
+            "climatology and lightgbm can only say one value a day; take head.kind=point",
+        ),
+        (["calibration.kind=cross_conformal", "data.split.kind=temporal"], "needs a split over sites"),
         (["trainer.strategy=ddp"], "trainer.strategy=ddp with one device"),
         (["trainer.accelerator=cpu", "trainer.precision=16-mixed"], "trainer.precision=16-mixed needs a GPU"),
         (["trainer.devices=3"], "transfer.finetune.batch_size=64 cannot be shared evenly by 3 devices; 66 could"),
@@ -72,6 +78,10 @@ def test_contradiction_is_refused(overrides, words):
         ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
         ["model=ct_lstm", "compare=[site_mean]"],
         ["model.retrieval.enabled=false", "model.retrieval.roles=[]"],
+        ["head.kind=mixture", "head.quantiles=20"],  # a mixture has no levels
+        ["model=site_mean", "compare=[lstm]", "head.kind=quantile"],
+        ["calibration.kind=cross_conformal", "calibration.level=0.99"],  # quantile heads are widened from any level
+        ["data.split.kind=temporal", "calibration.level=0.5"],
         ["trainer.strategy=ddp", "trainer.num_nodes=2"],
         ["trainer.devices=3", "transfer=scratch", "transfer.finetune.batch_size=66"],
         ["data.root=''"],  # the embedded world reads no data
