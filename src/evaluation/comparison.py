@@ -88,9 +88,7 @@ def _reference(name: str | None, listed: Sequence[Entry], best: Entry | None) ->
         return listed[0]
     if name == BEST:
         if best is None:
-            raise UserError(
-                "no best baseline: the runs hold no validation scores that can be compared; name a reference"
-            )
+            raise UserError("no best baseline: the runs hold no comparable validation scores; name a reference")
         return best
     found = {entry.label: entry for entry in listed}
     if name not in found:

@@ -17,7 +17,7 @@ MODEL_COLUMNS = {
     "pooled_r2": "pooled R²",
 }
 MODEL_HEADER = ("model", *MODEL_COLUMNS.values(), "seeds")
-PAIR_HEADER = ("models", "Δ mean RMSE", "p (Holm)", "Δ median RMSE", "p (Holm)", "Δ median R²", "wins/ties/losses")
+PAIR_HEADER = ("models", "Δ mean RMSE", "p (Holm)", "Δ median RMSE", "p (Holm)", "Δ median R²", "wins ties losses")
 
 
 def model_rows(compared: ScoreComparison, bounds: str = BELOW) -> list[tuple[str, ...]]:
