@@ -39,7 +39,8 @@ class EntityAwareLstm(nn.Module):
         """Encode the days (batch, day, hidden) of drivers (batch, day, width) at a place (batch, width)."""
         days = drivers.shape[1]
         inputs = torch.cat([place[:, None].expand(-1, days, -1), drivers], dim=-1)
-        of_inputs = torch.block_diag(self.input_gate.weight, self.drivers.weight)
+        of_place = functional.pad(self.input_gate.weight, (0, drivers.shape[-1]))
+        of_inputs = torch.cat([of_place, functional.pad(self.drivers.weight, (place.shape[-1], 0))])
         of_state = functional.pad(self.state.weight, (0, 0, self.hidden, 0))
         bias = torch.cat([self.input_gate.bias, self.drivers.bias])
         start = inputs.new_zeros(1, len(inputs), self.hidden)
