@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from raciflux.config.checks import PARTS, check_machine, check_name
 from raciflux.config.compose import compose
 from raciflux.config.models import MODELS
+from raciflux.config.schema import HeadConfig
 from raciflux.contracts import Layout, WindowLayout
 from raciflux.errors import UserError
 from raciflux.modules import NETWORKS
@@ -124,10 +125,10 @@ def test_names_accepted(name):
 
 def test_parts_are_those_of_the_networks():
     window = WindowLayout(warmup=2, scored=4, block_days=2, history=2)
-    layout = Layout("GPP", ("TA", "SW"), ("TA",), ("mat",), ("igbp",), (3,), window)
+    layout = Layout(("GPP",), ("TA", "SW"), ("TA",), ("mat",), ("igbp",), (3,), window)
     assert set(PARTS) == set(NETWORKS)
     for name, network in NETWORKS.items():
-        parts = {part for part, _ in network(MODELS[name](), layout).named_children()}
+        parts = {part for part, _ in network(MODELS[name](), layout, HeadConfig()).named_children()}
         assert parts == set(PARTS[name])
 
 
