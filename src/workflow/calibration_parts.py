@@ -76,7 +76,7 @@ def check_part(inner: Split, outer: Split, site_id: NDArray[np.str_], cluster: N
 
     tested, trained = clusters(inner, "test"), clusters(inner, "train")
     held_out = clusters(outer, "test") | clusters(outer, "validation")
-    faults = {
+    faults: dict[str, set[int] | set[str]] = {
         "a cluster of the outer test or validation is calibrated on": tested & held_out,
         "a cluster of the outer test or validation is trained on": trained & held_out,
         "a cluster is both trained and calibrated on": tested & trained,
@@ -87,4 +87,4 @@ def check_part(inner: Split, outer: Split, site_id: NDArray[np.str_], cluster: N
     }
     for fault, found in faults.items():
         if found:
-            raise ValueError(f"calibration of fold {outer.fold}: {fault}: {sorted(found)[:3]}")
+            raise ValueError(f"calibration of fold {outer.fold}: {fault}: {sorted(map(str, found))[:3]}")

@@ -44,7 +44,7 @@ class Mixture:
         """
         log_weight, mean, scale = (part.unsqueeze(-2) for part in self.split(raw))  # (..., 1, component)
         level = levels.to(mean)
-        each = mean + scale * torch.special.ndtri(level).unsqueeze(-1)  # (..., level, component)
+        each: Tensor = mean + scale * torch.special.ndtri(level).unsqueeze(-1)  # (..., level, component)
         low, high = each.amin(-1), each.amax(-1)
         for _ in range(BISECTIONS):
             middle = low + (high - low) / 2.0
@@ -55,5 +55,5 @@ class Mixture:
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logarithms of the weights, means and scales, each (batch, day, target, component)."""
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))  # half precision overflows in squares
-        weight, mean, scale = raw.unflatten(-1, (3, self.components)).unbind(-2)
+        weight, mean, scale = raw.chunk(3, -1)
         return log_softmax(weight, -1), mean, softplus(scale) + SMALLEST_SCALE

@@ -35,7 +35,8 @@ class Quantiles:
     @cached_property
     def gap_scale(self) -> Tensor:
         """What a gap (level - 1,) is multiplied with: the standard normal's, over softplus(0)."""
-        return torch.special.ndtri(self.levels).diff() / log(2.0)
+        normal: Tensor = torch.special.ndtri(self.levels)
+        return normal.diff() / log(2.0)
 
     def loss(self, raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Mean over levels of the pinball loss ``max(q e, (q - 1) e)`` with ``e = target - quantile at level q``.
