@@ -5,7 +5,7 @@ least ``min_scored_days`` of them, whatever a model predicts there. Undefined nu
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,13 @@ from numpy.typing import NDArray
 
 from ..variables import CLASSES
 from . import metrics
+from .error_parts import ErrorParts
+from .groups import by_group, members, region
+from .intervals import Intervals
 from .metrics import FloatArray, Sums
+from .quantile_scores import QuantileScores, crps_of_pinball
 from .spread import number, spread
+from .time_scales import Scale, summarise, time_scales
 from .wording import SCORES, question
 
 METRICS: dict[str, Callable[[Sums], FloatArray]] = {
@@ -48,9 +53,10 @@ def per_site(predictions: xr.Dataset) -> pl.DataFrame:
 
     Returns
     -------
-    One row for each score and site: ``score, site_id, lat, lon, cluster, fold``, classes where known, scored ``days``,
-    ``days_without_prediction``, ``enters`` (has ``min_scored_days``), the metrics in the target's unit,
-    ``mean_observed``, and ``ceiling_r2`` where the truth without noise is known.
+    One row for each score and site: ``score, site_id, lat, lon, cluster, fold``, classes where known, ``region``,
+    scored ``days``, ``days_without_prediction``, ``enters`` (has ``min_scored_days``), the metrics in the target's
+    unit, ``mean_observed``; ``coverage, width`` and ``crps`` of a model that gives intervals and quantiles;
+    ``ceiling_r2`` where the truth without noise is known.
     """
     return pl.concat(
         [_table(predictions, score, _Statistics.of(predictions, score)) for score in score_names(predictions)]
@@ -86,24 +92,37 @@ class _Statistics:
     days: NDArray[np.int64]  # (site,) scored days, predicted or not
     model: Sums  # (site,)
     truth: Sums | None  # (site,) of the truth without noise, where it is known: the noise ceiling
+    scales: Mapping[str, Scale]
+    parts: ErrorParts
+    intervals: Intervals | None
+    quantiles: QuantileScores | None
 
     @classmethod
     def of(cls, predictions: xr.Dataset, score: str) -> "_Statistics":
         scored, observed = scored_days(predictions, score), predictions["observed"].to_numpy()
-
-        def sums(name: str) -> Sums:
-            values = predictions[name].to_numpy()
-            # A day without prediction cannot be scored: it is counted beside every score. Infinite ones are refused on
-            # reading.
-            return Sums.of(observed, values, scored & np.isfinite(values))
-
-        return cls(scored.sum(-1), sums("prediction"), sums("expected") if "expected" in predictions else None)
+        predicted, dates = predictions["prediction"].to_numpy(), predictions["time"].to_numpy()
+        # A day without prediction cannot be scored: it is counted beside every score. Infinite ones are refused on
+        # reading.
+        counted = scored & np.isfinite(predicted)
+        truth = None
+        if "expected" in predictions:
+            expected = predictions["expected"].to_numpy()
+            truth = Sums.of(observed, expected, scored & np.isfinite(expected))
+        return cls(
+            days=scored.sum(-1),
+            model=Sums.of(observed, predicted, counted),
+            truth=truth,
+            scales=time_scales(observed, predicted, counted, dates),
+            parts=ErrorParts.of(observed, predicted, counted, dates),
+            intervals=Intervals.of(predictions, scored),
+            quantiles=QuantileScores.of(predictions, scored),
+        )
 
 
 def _score(table: pl.DataFrame, statistics: _Statistics, kept: NDArray[np.bool_]) -> dict[str, Any]:
     """Summarise the kept sites of one score; ``table`` and ``kept`` are in the order of the site axis."""
     enters = table["enters"].to_numpy() & kept
-    entering = table.filter(enters)
+    entering, cluster = table.filter(enters), table["cluster"].to_numpy()
     return {
         "sites": entering.height,
         "clusters": entering["cluster"].n_unique(),
@@ -114,6 +133,21 @@ def _score(table: pl.DataFrame, statistics: _Statistics, kept: NDArray[np.bool_]
         "per_site": {name: spread(entering[name].to_numpy()) for name in METRICS},
         "pooled": _pooled(statistics.model[enters], METRICS),
         "noise_ceiling": _ceiling(statistics.truth[enters]) if statistics.truth else None,
+        "time_scales": summarise(statistics.scales, enters, cluster),
+        "error_parts": statistics.parts.summarise(enters, cluster),
+        "by": by_group(table, statistics.model, enters),
+        "intervals": _uncertainty(statistics, table, enters),
+    }
+
+
+def _uncertainty(statistics: _Statistics, table: pl.DataFrame, enters: NDArray[np.bool_]) -> dict[str, Any] | None:
+    """Honesty of intervals (``bounds``) and of ``quantiles``, null where the model gives none."""
+    intervals, quantiles, cluster = statistics.intervals, statistics.quantiles, table["cluster"].to_numpy()
+    if intervals is None and quantiles is None:
+        return None
+    return {
+        "bounds": intervals.summarise(enters, cluster, members(table, enters)) if intervals else None,
+        "quantiles": quantiles.summarise(enters, cluster) if quantiles else None,
     }
 
 
@@ -137,15 +171,20 @@ def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.D
     columns: dict[str, Any] = {
         "score": [score] * days.size,
         **{name: predictions[name].to_numpy() for name in known},
+        "region": region(predictions["lat"].to_numpy()),
         "days": days,
         "days_without_prediction": days - sums.n,
         "enters": days >= int(predictions.attrs["min_scored_days"]),
         **{name: _column(metric(sums)) for name, metric in METRICS.items()},
         "mean_observed": _column(np.where(sums.n > 0, sums.mean_o, np.nan)),
     }
+    if statistics.intervals:
+        columns |= {"coverage": _column(statistics.intervals.coverage), "width": _column(statistics.intervals.width)}
+    if statistics.quantiles:
+        columns["crps"] = _column(crps_of_pinball(statistics.quantiles.pinball, statistics.quantiles.levels))
     if statistics.truth:
         columns["ceiling_r2"] = _column(metrics.r2(statistics.truth))
-    texts = {name: np.asarray(columns[name]).astype(str) for name in ("site_id", *CLASSES) if name in columns}
+    texts = {name: np.asarray(columns[name]).astype(str) for name in ("site_id", "region", *CLASSES) if name in columns}
     return pl.DataFrame(columns | texts)
 
 
