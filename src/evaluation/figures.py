@@ -14,7 +14,7 @@ from .drawing import GREY, INK, PALE, SCORE_COLOURS, VERMILLION, Drawn, light_gr
 from .maps import draw_error_map, draw_neighbours
 from .scored import ScoredRun
 from .tables import scored_days
-from .wording import LABELS, pretty_unit, target_name
+from .wording import LABELS, pretty_unit, target_name, where
 
 LONGEST_SERIES = 3 * 365  # days in a panel of the series figure: more cannot be read
 LOWEST_R2 = -1.0  # a site or quartile below is drawn at the edge: one bad site must not flatten the rest
@@ -22,14 +22,14 @@ LOWEST_R2 = -1.0  # a site or quartile below is drawn at the edge: one bad site 
 
 def draw_all(run: ScoredRun, baselines: Sequence[ScoredRun]) -> list[Drawn]:
     """Draw every figure that the run has the data for, into ``figures/`` of its folder, in the report's order."""
-    folder, unit = run.folder.path / "figures", pretty_unit(run.summary["units"])
+    folder, unit = run.folder.scored_path / "figures", pretty_unit(run.summary["units"])
     drawings: list[Callable[[], Drawn | None]] = [
         lambda: draw_comparison(run, baselines, folder / "comparison.png"),
         lambda: draw_series(run, folder / "series.png"),
         lambda: draw_scatter(run, folder / "scatter.png"),
         lambda: draw_error_map(run, folder / "error_map.png"),
         lambda: draw_neighbours(run, folder / "neighbours.png"),
-        lambda: draw_curves(run.folder.learning_curves(), unit, folder / "learning_curves.png"),
+        lambda: draw_curves(run.folder.learning_curves(), folder / "learning_curves.png"),
     ]
     with style():
         drawn = [draw() for draw in drawings]
@@ -61,7 +61,7 @@ def draw_series(run: ScoredRun, path: Path) -> Drawn | None:
             alpha=0.5,
             label="not scored",
         ),
-        Line2D([], [], color=VERMILLION, label=f"predicted by {run.model}"),
+        Line2D([], [], color=VERMILLION, label=f"predicted by {run.label}"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     save(figure, path)
@@ -123,7 +123,7 @@ def draw_comparison(run: ScoredRun, baselines: Sequence[ScoredRun], path: Path) 
         light_grid(axes, "x")
     panels[0].set_xlim(left=max(panels[0].get_xlim()[0], LOWEST_R2), right=1.0)
     panels[1].set_xlim(left=0)
-    panels[0].set_yticks(range(len(models)), [model.model for model in models])
+    panels[0].set_yticks(range(len(models)), [model.label for model in models])
     panels[0].set_ylim(len(models) - 0.5, -0.5)
     panels[0].get_yticklabels()[0].set_fontweight("bold")
     handles = [
@@ -137,7 +137,7 @@ def draw_comparison(run: ScoredRun, baselines: Sequence[ScoredRun], path: Path) 
     return Drawn(
         path,
         "Beside the baselines",
-        f"{target_name(run.summary)} at unseen sites: the dot is the median site, the line spans the middle half"
+        f"{target_name(run.summary)} {where(run.summary)}: the dot is the median site, the line spans the middle half"
         f" of the sites (cut at R² −1).",
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..land import land_polygons
 from .drawing import BLUE, GREY, INK, LAND, ORANGE, SHORE, VERMILLION, WIDTH, Drawn, new_figure, save
 from .scored import ScoredRun
-from .wording import LABELS, pretty_unit, target_name
+from .wording import LABELS, pretty_unit, target_name, where
 
 KIND_COLOURS = {"functional": BLUE, "geographic": ORANGE}
 MARGIN = 8.0  # degrees of map around the outermost site
@@ -28,7 +28,7 @@ def draw_error_map(run: ScoredRun, path: Path) -> Drawn | None:
     if sites.is_empty():
         return None
     lon, lat, rmse = (sites[name].to_numpy() for name in ("lon", "lat", "rmse"))
-    window = _Window.around(lon, lat)
+    window = Window.around(lon, lat)
     figure = new_figure(window.height + 0.8)
     axes = figure.subplots()
     _land(axes, window)
@@ -48,7 +48,11 @@ def draw_error_map(run: ScoredRun, path: Path) -> Drawn | None:
         label=f"RMSE {target_name(run.summary)} [{unit}]",
     )
     save(figure, path)
-    return Drawn(path, "Error at each site", f"RMSE at {sites.height} unseen sites ({LABELS[run.primary]}).")
+    return Drawn(
+        path,
+        "Error at each site",
+        f"RMSE of {sites.height} sites {where(run.summary)} ({LABELS[run.primary]}).",
+    )
 
 
 def draw_neighbours(run: ScoredRun, path: Path) -> Drawn | None:
@@ -62,7 +66,7 @@ def draw_neighbours(run: ScoredRun, path: Path) -> Drawn | None:
     place = run.position(site)
     here = (float(run.predictions["lon"].to_numpy()[place]), float(run.predictions["lat"].to_numpy()[place]))
     roles = rows["role"].unique(maintain_order=True).to_list()
-    window = _Window.around(np.append(rows["neighbour_lon"], here[0]), np.append(rows["neighbour_lat"], here[1]))
+    window = Window.around(np.append(rows["neighbour_lon"], here[0]), np.append(rows["neighbour_lat"], here[1]))
     figure = new_figure(0.3 + (window.height + 0.3) * len(roles))
     for axes, role in zip(figure.subplots(len(roles), 1, squeeze=False)[:, 0], roles, strict=True):
         _land(axes, window)
@@ -98,7 +102,7 @@ def _neighbours(axes: Axes, here: tuple[float, float], rows: pl.DataFrame, colou
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """The part of the world that a map shows, in degrees: plate carree, true to scale at its middle (to 50)."""
 
     west: float
@@ -107,7 +111,7 @@ class _Window:
     north: float
 
     @classmethod
-    def around(cls, lon: NDArray[np.floating], lat: NDArray[np.floating]) -> "_Window":
+    def around(cls, lon: NDArray[np.floating], lat: NDArray[np.floating]) -> "Window":
         """Show all given places, and enough around them that a coast is in sight."""
         return cls(*_span(lon, LEAST_SPAN[0], 180.0), *_span(lat, LEAST_SPAN[1], 90.0))
 
@@ -122,7 +126,7 @@ class _Window:
         return (WIDTH - 0.6) * self.aspect * (self.north - self.south) / (self.east - self.west)
 
 
-def _land(axes: Axes, window: _Window) -> None:
+def _land(axes: Axes, window: Window) -> None:
     """Draw the coasts of a window and label its edges."""
     rings = [ring for polygon in land_polygons() for ring in polygon]
     codes = [[Outline.MOVETO] + [Outline.LINETO] * (len(ring) - 2) + [Outline.CLOSEPOLY] for ring in rings]

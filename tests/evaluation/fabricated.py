@@ -121,7 +121,7 @@ def fabricate_run(
 
 def _curve(seed: int) -> str:
     rng = np.random.default_rng(seed)
-    lines = ["epoch,step,train/loss,val/mean_rmse,val/median_r2"]
+    lines = ["epoch,step,train/loss,val/score,val/GPP/median_r2"]
     for step in range(10, 310, 10):
         train, val = np.exp(-step / 60) + 0.2, np.exp(-step / 50) + 0.4
         lines.append(f"0,{step},{train + rng.normal(0, 0.02):.4f},,")

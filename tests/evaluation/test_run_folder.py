@@ -155,7 +155,7 @@ def test_learning_curves_go_by_their_folder(run: Path):
     empty.touch()
     curves = RunFolder(run).learning_curves()
     assert list(curves) == ["fold0/pretrain", "fold0/towers", "fold1/pretrain", "fold1/towers"]
-    assert {"step", "train/loss", "val/mean_rmse"} <= set(curves["fold0/pretrain"].columns)
+    assert {"step", "train/loss", "val/score"} <= set(curves["fold0/pretrain"].columns)
 
 
 def test_neighbours_of_all_folds_are_one_table(run: Path):
