@@ -12,7 +12,9 @@ from raciflux.datamodules import TerrestrialGPP
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.cube import attributes
 from raciflux.datamodules.roles import choose
-from raciflux.datamodules.splits import Split, tower_split
+from raciflux.datamodules.split_draws import draw
+from raciflux.datamodules.splits import Split
+from raciflux.datamodules.towers import describe_towers
 from raciflux.geography import tower_clusters
 from raciflux.workflow.stages import quiet
 
@@ -68,7 +70,8 @@ def clusters(cube: xr.Dataset) -> np.ndarray:
 
 
 def tiny_split(cube: xr.Dataset, fold: int = 0) -> Split:
-    return tower_split(SplitConfig(folds=3), fold, cube["site_id"].to_numpy(), clusters(cube))
+    labelled = cube["GPP"].transpose("site", "time").notnull().to_numpy()
+    return draw(SplitConfig(folds=3), fold, describe_towers(cube, clusters(cube), labelled))
 
 
 def tiny_data(cube: xr.Dataset, split: Split | None = None, **changes: Any) -> FluxDataModule:

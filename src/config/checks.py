@@ -7,6 +7,7 @@ from .models import NETWORKS, PARTS, RaciConfig
 from .paper_models import PAPER_MODELS, PAPER_PARTS
 from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
 
+FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds
 EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -95,7 +96,8 @@ def _check_sources(config: Config) -> None:
 
 def _check_split(config: Config) -> None:
     split, window = config.data.split, config.data.window
-    if split.kind == "spatial" and split.fold is not None and split.fold >= split.folds:
+    drawn = split.kind in FOLDED and split.file is None
+    if drawn and split.fold is not None and split.fold >= split.folds:
         raise UserError(
             f"data.split.fold={split.fold} but data.split.folds={split.folds}; "
             f"folds count from 0 to {split.folds - 1}, null runs them all"

@@ -75,7 +75,7 @@ def prepare(config: Config) -> Prepared:
     towers, cluster = towers.isel(site=labelled), cluster[labelled]
     cubes = [towers] if simulation is None else [towers, simulation]
     measured, _ = scored_days(towers, pair.targets, data.quality)
-    described = describe_towers(towers, cluster, measured.any(-1))
+    described = describe_towers(towers, cluster, np.asarray(measured.any(-1)))
     count = fold_count(data.split, described)
     folds = tuple(range(count)) if data.split.fold is None else (data.split.fold,)
     roles = choose(pair, cubes, data.drop_inputs)

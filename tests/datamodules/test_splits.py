@@ -1,114 +1,54 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from raciflux.config.schema import SplitConfig
-from raciflux.datamodules.splits import Split, away_from, fold_count, grid_blocks, simulation_split, tower_split
+from made_towers import names
+from raciflux.datamodules.splits import PARTS, Split, away_from, grid_blocks, simulation_split
 from raciflux.errors import UserError
 from raciflux.geography import haversine_km
 
-CONFIG = SplitConfig(folds=3)
-PARTS = ("train", "validation", "test")
+# --- one division -----------------------------------------------------------------------------------------------------
 
-
-def names(sites):
-    return np.array([f"XX-S{i:03d}" for i in range(sites)])
-
-
-def all_folds(config, cluster):
-    return [
-        tower_split(config, fold, names(len(cluster)), cluster) for fold in range(fold_count(config, np.array(cluster)))
-    ]
-
-
-@st.composite
-def divisions(draw):
-    """Clusters of sites in any order and of any size, and folds that they can fill."""
-    count = draw(st.integers(3, 9))
-    extra = draw(st.lists(st.integers(0, count - 1), max_size=25))
-    cluster = np.array(draw(st.permutations([*range(count), *extra])))
-    kind = draw(st.sampled_from(["spatial", "leave_site_out"]))
-    return SplitConfig(kind=kind, folds=draw(st.integers(3, count)), seed=draw(st.integers(0, 99))), cluster
-
-
-# --- towers -----------------------------------------------------------------------------------------------------------
-
-
-@given(divisions())
-def test_every_fold_divides_all_sites_by_whole_clusters(division):
-    config, cluster = division
-    site_id = names(len(cluster))
-    for split in all_folds(config, cluster):
-        member = np.stack([split.members(part, site_id) for part in PARTS])
-        assert (member.sum(0) == 1).all()  # each site in exactly one part
-        assert member.any(1).all()
-        for code in np.unique(cluster):
-            assert (member[:, cluster == code].any(1)).sum() == 1
-
-
-@given(divisions())
-def test_each_site_is_tested_in_exactly_one_fold(division):
-    config, cluster = division
-    tested = [name for split in all_folds(config, cluster) for name in split.test]
-    assert sorted(tested) == names(len(cluster)).tolist()
-
-
-@given(divisions())
-def test_folds_differ_by_no_more_sites_than_the_largest_cluster(division):
-    config, cluster = division
-    sizes = [len(split.test) for split in all_folds(config, cluster)]
-    assert max(sizes) - min(sizes) <= np.bincount(cluster).max()
-
-
-@given(divisions())
-def test_leave_site_out_tests_one_cluster_a_fold(division):
-    config, cluster = division
-    for split in all_folds(replace(config, kind="leave_site_out"), cluster):
-        assert len(set(cluster[split.members("test", names(len(cluster)))])) == 1
-
-
-@given(divisions(), st.floats(0.05, 0.5))
-def test_the_share_of_validation_is_of_the_remaining_clusters(division, share):
-    config, cluster = division
-    config = replace(config, validation_share=share)
-    for split in all_folds(config, cluster):
-        site_id = names(len(cluster))
-        rest = np.unique(cluster[~split.members("test", site_id)])
-        held_out = np.unique(cluster[split.members("validation", site_id)])
-        assert len(held_out) == max(1, round(share * len(rest)))
-
-
-def test_the_seed_alone_decides():
-    cluster = np.repeat(np.arange(20), 2)
-    assert all_folds(CONFIG, cluster) == all_folds(CONFIG, cluster)
-    assert all_folds(CONFIG, cluster) != all_folds(replace(CONFIG, seed=1), cluster)
-    other_validation = replace(CONFIG, validation_share=0.5)
-    for one, other in zip(all_folds(CONFIG, cluster), all_folds(other_validation, cluster), strict=True):
-        assert one.test == other.test  # who is tested does not depend on how many validate
-
-
-@pytest.mark.parametrize(
-    ("config", "clusters", "fold", "said"),
-    [
-        (CONFIG, 2, 0, "2 cluster.s. of sites cannot give training, validation and test"),
-        (replace(CONFIG, kind="leave_site_out"), 1, 0, "add sites"),
-        (replace(CONFIG, folds=6), 5, 0, "data.split.folds=6, but the sites form 5 clusters of 50 km"),
-        (CONFIG, 5, 3, "data.split.fold=3, but there are folds 0 to 2"),
-        (replace(CONFIG, folds=2, validation_share=0.9), 4, 0, "fold 0 has no train site"),
-    ],
-)
-def test_an_impossible_division_is_said_in_one_line(config, clusters, fold, said):
-    with pytest.raises(UserError, match=said) as caught:
-        tower_split(config, fold, names(2 * clusters), np.repeat(np.arange(clusters), 2))
-    assert "\n" not in str(caught.value)
+TIME = np.arange("2001-12-30", "2002-01-06", dtype="datetime64[D]").astype("datetime64[ns]")
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):
-    split = Split(2, ("DE-Hai", "NO"), ("a",), ("é",))
-    split.save(tmp_path / "splits.json")
-    assert Split.load(tmp_path / "splits.json") == split
+    in_space = Split(2, ("DE-Hai", "NO"), ("a",), ("é",), unlabelled=("NO",))
+    in_time = Split(0, ("NO",), ("NO",), ("NO",), {"NO": ("2001-01-01", "2002-01-01")})
+    for split in (in_space, in_time):
+        split.save(tmp_path / "splits.json")
+        assert Split.load(tmp_path / "splits.json") == split
+    assert (in_space.question, in_time.question) == ("unseen", "new_years")
+
+
+def test_in_space_a_site_belongs_to_its_part_with_every_day():
+    split = Split(0, ("b", "c"), ("a",), ("d",), unlabelled=("c",))
+    site_id = np.array(["a", "b", "c", "d", "elsewhere"])
+    days = {part: split.days(part, site_id, TIME) for part in PARTS}
+    assert {part: mask.any(1).tolist() for part, mask in days.items()} == {
+        "train": [False, True, False, False, False],  # c is unlabelled
+        "validation": [True, False, False, False, False],
+        "test": [False, False, False, True, False],
+    }
+    assert all((mask.all(1) == mask.any(1)).all() for mask in days.values())
+    assert split.members("train", site_id).tolist() == [False, True, True, False, False]
+    assert split.period("train", site_id, TIME).any(1).tolist() == [False, True, True, False, False]
+
+
+def test_in_time_each_site_has_its_own_periods_and_the_unlabelled_are_only_tested():
+    both = ("a", "b")
+    periods = {"a": ("2001-12-31", "2002-01-03"), "b": ("2002-01-01", "2002-01-02")}
+    site_id = np.array(["b", "a", "elsewhere"])
+    split = Split(0, both, both, both, periods)
+    days = {part: split.days(part, site_id, TIME).astype(int).tolist() for part in PARTS}
+    assert days == {
+        "train": [[1, 1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0], [0] * 7],
+        "validation": [[0, 0, 1, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0, 0], [0] * 7],
+        "test": [[0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1], [0] * 7],
+    }
+    sparse = Split(0, both, both, both, periods, unlabelled=("a",))
+    for part in PARTS:
+        hidden = [0] * 7 if part != "test" else days[part][1]
+        assert sparse.days(part, site_id, TIME).astype(int).tolist() == [days[part][0], hidden, [0] * 7]
+        assert sparse.period(part, site_id, TIME).astype(int).tolist() == days[part]
 
 
 # --- grids ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,28 @@
+"""Draw the split files of configs/splits again: ``python scripts/make_splits.py [NAME ...]``; needs the real data."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from raciflux.command_line import run_script
+from raciflux.datamodules.shipped_splits import RECIPES, make
+from raciflux.datamodules.split_files import SHIPPED, write_split_file
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the files named on the command line, or all."""
+    parser = argparse.ArgumentParser(prog="make_splits.py", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(RECIPES)}")
+    root = Path(os.environ.get("RACIFLUX_DATA", "../shared/data"))
+    names = parser.parse_args(arguments).names
+    for unknown in set(names) - set(RECIPES):
+        parser.error(f"no shipped split {unknown!r}")
+    for name in names or RECIPES:
+        file, _ = make(name, root)
+        write_split_file(file, SHIPPED / f"{name}.json")
+        print(f"{name}: {len(file.folds)} folds")
+
+
+if __name__ == "__main__":
+    run_script(main)
