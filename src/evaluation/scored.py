@@ -8,7 +8,7 @@ import polars as pl
 import xarray as xr
 
 from .run_folder import RunFolder
-from .tables import per_site, score_names, summary
+from .tables import score, score_names
 from .wording import model_name
 
 
@@ -31,7 +31,7 @@ class ScoredRun:
     def of(cls, folder: RunFolder) -> "ScoredRun":
         """Score a run folder."""
         predictions = folder.predictions()
-        return cls(folder, predictions, per_site(predictions), summary(predictions))
+        return cls(folder, predictions, *score(predictions))
 
     @property
     def model(self) -> str:

@@ -58,23 +58,32 @@ def per_site(predictions: xr.Dataset) -> pl.DataFrame:
     unit, ``mean_observed``; ``coverage, width`` and ``crps`` of a model that gives intervals and quantiles;
     ``ceiling_r2`` where the truth without noise is known.
     """
-    return pl.concat(
-        [_table(predictions, score, _Statistics.of(predictions, score)) for score in score_names(predictions)]
-    )
+    return score(predictions)[0]
 
 
 def summary(predictions: xr.Dataset) -> dict[str, Any]:
-    """Summarise a run as ``metrics.json`` holds it: identity, ``scores``, ``without_odd_sites`` (null without any)."""
+    """Summarise a run as ``metrics.json`` holds it: identity, ``scores``, ``without_odd_sites`` (null without any).
+
+    Each of ``scores`` holds counts, and what ``spread``, ``metrics``, ``time_scales``, ``error_parts``, ``groups``,
+    ``intervals`` and ``quantile_scores`` say of the sites that enter it.
+    """
+    return score(predictions)[1]
+
+
+def score(predictions: xr.Dataset) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Return what ``per_site`` and ``summary`` return, from one pass over the days."""
     attrs = predictions.attrs
     site_id = predictions["site_id"].to_numpy().astype(str)
     odd = np.isin(site_id, json.loads(attrs["odd_sites"]))
-    scores, without_odd = {}, {}
-    for score in score_names(predictions):
-        statistics = _Statistics.of(predictions, score)
-        table = _table(predictions, score, statistics)
-        scores[score] = _score(table, statistics, np.ones_like(odd))
-        without_odd[score] = _score(table, statistics, ~odd)
-    return {
+    tables, scores, without_odd = [], {}, {}
+    for name in score_names(predictions):
+        statistics = _Statistics.of(predictions, name)
+        table = _table(predictions, name, statistics)
+        tables.append(table)
+        scores[name] = _score(table, statistics, np.ones_like(odd))
+        if odd.any():
+            without_odd[name] = _score(table, statistics, ~odd)
+    return pl.concat(tables), {
         **{name: attrs[name] for name in ("experiment", "pair", "model", "target", "units", "quality")},
         "question": question(attrs),
         "causal": bool(attrs["causal"]) if "causal" in attrs else None,
@@ -108,11 +117,12 @@ class _Statistics:
         if "expected" in predictions:
             expected = predictions["expected"].to_numpy()
             truth = Sums.of(observed, expected, scored & np.isfinite(expected))
+        scales = time_scales(observed, predicted, counted, dates)
         return cls(
             days=scored.sum(-1),
-            model=Sums.of(observed, predicted, counted),
+            model=scales["daily"].sums,
             truth=truth,
-            scales=time_scales(observed, predicted, counted, dates),
+            scales=scales,
             parts=ErrorParts.of(observed, predicted, counted, dates),
             intervals=Intervals.of(predictions, scored),
             quantiles=QuantileScores.of(predictions, scored),

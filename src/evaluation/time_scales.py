@@ -66,7 +66,7 @@ def time_scales(
     """
     o, level_o = _from_first(observed, counted)
     p, level_p = _from_first(predicted, counted)
-    daily, spread_of_days = (o, p), Sums.of(o, p, counted)
+    daily, of_days = (o, p), Sums.of(observed, predicted, counted)
     month, year = _month(dates), _from_zero(dates.astype("datetime64[Y]").astype(np.int64))
     weekly = _means(daily, counted, _week(dates), DAYS_A_WEEK)
     monthly = _means(daily, counted, month, DAYS_A_MONTH)
@@ -78,10 +78,10 @@ def time_scales(
     def scale(values: Pairs, days: NDArray[np.int64], per_site: Flags = every, *, level: bool = True) -> Scale:
         o_level, p_level = (level_o, level_p) if level else (0.0, 0.0)
         sums = Sums.of(values[0] + o_level, values[1] + p_level, days > 0)
-        return Scale(_without_rounding(sums, spread_of_days), days.sum(1), per_site)
+        return Scale(_without_rounding(sums, of_days), days.sum(1), per_site)
 
     return {
-        "daily": scale(daily, counted.astype(np.int64)),
+        "daily": Scale(of_days, counted.sum(1), every),
         "weekly": scale(*weekly),
         "monthly": scale(*monthly),
         "seasonal_cycle": scale(*cycle),
