@@ -60,12 +60,11 @@ class FluxModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch, in scaled units."""
-        mask = batch["target_mask"]
-        if hasattr(self.network, "training_mask"):
-            mask = self.network.training_mask(mask)
+        narrowed, auxiliary = (getattr(self.network, name, None) for name in ("training_mask", "auxiliary_loss"))
+        mask = batch["target_mask"] if narrowed is None else narrowed(batch["target_mask"])
         loss = self.output.loss(self.network(batch), batch["target"], mask)
-        if hasattr(self.network, "auxiliary_loss"):
-            loss = loss + self.network.auxiliary_loss(batch)
+        if auxiliary is not None:
+            loss = loss + auxiliary(batch)
         self.log("train/loss", loss, batch_size=len(batch["site"]))
         return loss
 

@@ -63,7 +63,7 @@ class LocalAttention(nn.Module):
 
     def __init__(self, pyramid: Pyramid) -> None:
         super().__init__()
-        trees = [torch.nonzero(pyramid.root == root)[:, 0] for root in pyramid.root.unique()]
+        trees = [torch.nonzero(pyramid.root == root)[:, 0] for root in sorted(set(pyramid.root.tolist()))]
         seen = [torch.nonzero(pyramid.attends[tree].any(0))[:, 0] for tree in trees]
         # A small tree is filled with node -1: as a key it is never looked at; as a query it may look anywhere, since
         # nobody reads its answer.
@@ -84,14 +84,14 @@ class LocalAttention(nn.Module):
             _of(value, self.asked),
             attn_mask=self.mask.repeat(batch, 1, 1, 1),
         )
-        answers = gathered.transpose(1, 2).unflatten(0, (batch, -1)).flatten(1, 2)  # (batch, tree query, head, width)
+        answers = gathered.transpose(1, 2).reshape(batch, -1, *query.shape[2:])  # (batch, tree query, head, width)
         return answers.index_select(1, self.answer)
 
 
 def _of(values: Tensor, nodes: Tensor) -> Tensor:
     """Pick of ``values`` (batch, node, head, width) the nodes of each tree (tree, one of them): a row for each tree."""
-    picked = values.index_select(1, nodes.flatten()).unflatten(1, nodes.shape)
-    return picked.flatten(0, 1).transpose(1, 2)  # (batch tree, head, one of them, width)
+    picked = values.index_select(1, nodes.flatten()).reshape(-1, nodes.shape[1], *values.shape[2:])
+    return picked.transpose(1, 2)  # (batch tree, head, one of them, width)
 
 
 class CoarserScales(nn.Module):

@@ -35,8 +35,24 @@ class DaysAsChannels(nn.Module):
         return torch.relu(mixed[..., 0] + x)
 
 
+class FeatureByFeature(nn.Module):
+    """A stack of blocks for each input, then a linear layer over the inputs of a day."""
+
+    def __init__(self, features: int, days: int, hidden: int) -> None:
+        super().__init__()
+        self.stacks = nn.ModuleList(
+            nn.Sequential(*(DaysAsChannels(days, 2**level) for level in range(LEVELS))) for _ in range(features)
+        )
+        self.join = nn.Linear(features, hidden)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (batch, day, feature) to (batch, day, hidden)."""
+        mixed = [stack(days) for stack, days in zip(self.stacks, inputs.unbind(-1), strict=True)]
+        return torch.relu(self.join(torch.stack(mixed, dim=-1)))
+
+
 class PaperTcn(PaperNetwork):
-    """A stack of such blocks for each input, then a small network over the inputs of a day.
+    """A network whose size is that of its window.
 
     ``6 * features * KERNEL * days**2`` weights and some: 67 million for 11 inputs and 450 days, whatever ``hidden`` is.
     """
@@ -45,21 +61,10 @@ class PaperTcn(PaperNetwork):
 
     def __init__(self, config: PaperTcnConfig, layout: Layout, head: HeadConfig) -> None:
         super().__init__(layout)
-        days = layout.window.days
-        self.fast_encoder = nn.ModuleDict(
-            {
-                "features": nn.ModuleList(
-                    nn.Sequential(*(DaysAsChannels(days, 2**level) for level in range(LEVELS)))
-                    for _ in range(self.features)
-                ),
-                "join": nn.Sequential(nn.Linear(self.features, config.hidden), nn.ReLU()),
-            }
-        )
+        self.fast_encoder = FeatureByFeature(self.features, layout.window.days, config.hidden)
         self.head = FluxHead(config.hidden, layout, head, dropout=0.0)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the read-out (batch, day, target, parameter), scaled."""
-        features = self.inputs(batch).unbind(-1)
-        mixed = [stack(days) for stack, days in zip(self.fast_encoder["features"], features, strict=True)]
-        read: Tensor = self.head(self.fast_encoder["join"](torch.stack(mixed, dim=-1)))
+        read: Tensor = self.head(self.fast_encoder(self.inputs(batch)))
         return read
