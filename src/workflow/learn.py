@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from lightning.pytorch.loggers import Logger
+from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..config.schema import Config
+from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
@@ -59,17 +61,21 @@ def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Pat
     view = data.view()
     model = ESTIMATORS[config.model.name].fit(config.model, view, config.data.split.cluster_km, config.seed)
     model.save(folder / "estimator")
-    scaled = model.predict(view, same_cube=True)
-    error = (np.moveaxis(part, -1, 0) for part in (view.stopping_target, scaled, view.stopping))
-    by_site = rmse(Sums.of(*error))  # (target, site)
-    score = float(np.mean([np.nanmean(of_target) for of_target in by_site if np.isfinite(of_target).any()]))
+    wanted = data.predictable & (data.test_days | view.stopping.any(-1))
+    scaled = model.predict(view, same_cube=True, wanted=wanted)
     flux = in_units(scaled, data)
-    return Learned(data, Predicted(flux, None).where(data.predictable & data.test_days), score)
+    return Learned(data, Predicted(flux, None).where(data.predictable & data.test_days), _score(view, scaled))
 
 
-def in_units(
-    scaled: np.ndarray[tuple[int, ...], np.dtype[np.float32]], data: FluxDataModule
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _score(view: TrainingView, scaled: NDArray[np.float32]) -> float:
+    """Score scaled fluxes (site, day, target) on the validation days as ``val/score`` scores a network's."""
+    counted = view.stopping & np.isfinite(scaled)
+    observed, predicted, counts = (np.moveaxis(part, -1, 1) for part in (view.stopping_target, scaled, counted))
+    by_site = rmse(Sums.of(observed, predicted, counts))  # (site, target)
+    return float(np.nanmean(by_site, axis=0).mean())
+
+
+def in_units(scaled: NDArray[np.float32], data: FluxDataModule) -> NDArray[np.float32]:
     """Turn scaled fluxes (..., target) into their units."""
     mean = np.array([scale.mean for scale in data.scaler.targets], np.float32)
     std = np.array([scale.std for scale in data.scaler.targets], np.float32)

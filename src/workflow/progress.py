@@ -21,10 +21,11 @@ class RunProgress:
     ----------
     total : optimiser steps of all stages, at most.
     visible : whether to draw the bar.
+    speaks : whether to print lines.
     """
 
-    def __init__(self, total: int, visible: bool) -> None:
-        self.console = Console(stderr=True)
+    def __init__(self, total: int, visible: bool, speaks: bool = True) -> None:
+        self.console = Console(stderr=True, quiet=not speaks)
         self.bar = Progress(
             TextColumn("[progress.description]{task.description}"),
             BarColumn(),

@@ -1,0 +1,76 @@
+"""Which models, splits, folds and seeds each benchmark runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from raciflux.config.models import ESTIMATORS, NETWORKS
+
+SEEDLESS = ("site_mean", "climatology", "nearest_climatology")  # the same whatever the seed
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One benchmark.
+
+    Attributes
+    ----------
+    experiment : recipe that every cell starts from.
+    splits : overrides of each split, by its name in the results.
+    models : models that are run.
+    seeds : number of seeds of models that draw anything.
+    tuned_on : split on whose fold 0 hyper-parameters are chosen, by validation alone; None where there is no tuning.
+    about : what must be said beside every number of this benchmark.
+    """
+
+    experiment: str
+    splits: Mapping[str, tuple[str, ...]]
+    models: tuple[str, ...]
+    seeds: int
+    tuned_on: str | None
+    about: str
+
+
+MODELS = (*ESTIMATORS, *NETWORKS)
+# The models a small benchmark compares: each family's plainest and strongest.
+FEW = ("site_mean", "climatology", "nearest_climatology", "lightgbm", "lstm", "ct_lstm", "raci")
+
+GRIDS: dict[str, Grid] = {
+    "fluxnet2015": Grid(
+        experiment="fluxnet2015",
+        splits={
+            "spatial": ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null"),
+            "temporal": ("data.split.file=fluxnet2015_temporal_v1", "data.split.fold=null"),
+        },
+        models=MODELS,
+        seeds=3,
+        tuned_on="spatial",
+        about="FLUXNET2015 daily towers; GPP is a partitioned product. GPP and NEE are predicted by one model.",
+    ),
+    "peprmt_ch4": Grid(
+        experiment="peprmt_ch4",
+        splits={"leave_site_out": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
+        models=FEW,
+        seeds=3,
+        tuned_on=None,
+        about="Four tidal wetlands, gap-filled and without a quality column: scored as published. Networks are "
+        "pretrained on PEPRMT runs, whose parameters may have been fitted on some of these towers. Four sites allow no "
+        "interval.",
+    ),
+    "pmodel_gpp": Grid(
+        experiment="pmodel_gpp",
+        splits={"leave_site_out": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
+        models=FEW,
+        seeds=3,
+        tuned_on=None,
+        about="Seven towers, days of good quality only, scored as published; GPP is a partitioned product. Networks "
+        "are pretrained on P-model runs on the same drivers.",
+    ),
+    "embedded": Grid(
+        experiment="embedded_wetland_ch4",
+        splits={"spatial": ("data.split.fold=null",)},
+        models=FEW,
+        seeds=3,
+        tuned_on=None,
+        about="The embedded world: made-up towers whose truth is known; networks are pretrained on its simulation.",
+    ),
+}
