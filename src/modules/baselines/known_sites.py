@@ -65,7 +65,7 @@ class KnownSites:
     def from_arrays(cls, stored: Mapping[str, Any]) -> "KnownSites":
         """Build from what ``arrays`` gave."""
         names = ("site_id", "lat", "lon", "label", "cluster")
-        return cls(*(stored[name] for name in names), float(stored["cluster_km"]))
+        return cls(**{name: stored[name] for name in names}, cluster_km=float(stored["cluster_km"]))
 
 
 def first_class(view: TrainingView) -> Codes:
@@ -81,7 +81,8 @@ def require_known_days(model: str, view: TrainingView) -> None:
     UserError
         If a target has no known day.
     """
-    for target, known in zip(view.layout.targets, view.visible.known.any((0, 1)), strict=True):
+    days = view.visible.known.sum((0, 1))
+    for target, known in zip(view.layout.targets, days.tolist(), strict=True):
         if not known:
             raise UserError(
                 f"model={model}: no training site has a usable day of {target}; "
