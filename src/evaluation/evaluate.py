@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .figures import draw_all
+from .paper_tables import write_paper_tables
 from .report import write_report
 from .run_folder import RunFolder, write_json
 from .scored import ScoredRun
@@ -52,6 +53,7 @@ def evaluate_run(path: Path | str) -> list[Evaluation]:
         for model in evaluation.models:
             write_json(model.summary, model.folder.scored_path / "metrics.json")
         figures = draw_all(evaluation.run, evaluation.baselines)
+        write_paper_tables(evaluation.run, evaluation.baselines, evaluation.run.folder.scored_path / "tables")
         write_report(evaluation.run, evaluation.baselines, figures, evaluation.report)
     return evaluations
 

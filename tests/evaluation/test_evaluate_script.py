@@ -16,6 +16,7 @@ from rich.console import Console
 from .fabricated import fabricate_predictions, fabricate_run, fabricate_targets
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
+TABLES = {"summary.csv", "sites.csv", "table.tex"}
 FIGURES = {"comparison", "series", "scatter", "error_map", "neighbours", "learning_curves"}
 
 
@@ -124,7 +125,8 @@ def test_a_run_with_two_targets_is_evaluated_twice(tmp_path: Path):
         for folder in (run, run / "baselines" / "lstm"):
             assert json.loads((folder / "targets" / target / "metrics.json").read_text())["target"] == target
         assert (run / "targets" / target / "report.html").is_file() and (run / "targets" / target / "figures").is_dir()
-    assert not (run / "metrics.json").exists() and not (run / "figures").exists()
+        assert {path.name for path in (run / "targets" / target / "tables").iterdir()} == TABLES
+    assert not (run / "metrics.json").exists() and not (run / "figures").exists() and not (run / "tables").exists()
     assert evaluate(run, "--check").returncode == 0
 
 
