@@ -1,6 +1,6 @@
 """A whole run: every model of the command, fold by fold, each into a run folder of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from ..datamodules.splits import Split
 from ..errors import UserError
 from ..evaluation.run_folder import write_predictions
 from ..modules import TRAINABLE
+from .calibration import calibrate_fold, with_interval
+from .calibration_parts import calibration_parts
 from .folder import write_identity
-from .learn import Learned, learn
+from .learn import learn
 from .predictions import predictions, scored_folders
 from .prepare import Prepared, fold_split
 from .progress import RunProgress
@@ -36,7 +38,8 @@ def total_steps(config: Config, folds: int) -> int:
     if config.transfer.name != "scratch":
         stages.append(config.transfer.pretrain.steps)
     networks = sum(one.model.name in TRAINABLE for one in models_of(config).values())
-    return networks * folds * sum(stages)
+    fits = 1 if config.calibration.kind == "none" else 1 + config.calibration.parts
+    return networks * folds * fits * sum(stages)
 
 
 def run_all(config: Config, prepared: Prepared, folder: Path, argv: list[str], progress: RunProgress) -> None:
@@ -79,14 +82,40 @@ def run_fold(config: Config, prepared: Prepared, fold: int, folder: Path, progre
         return
     split = fold_split(config, prepared, fold)
     _keep_split(split, folder / "splits.json")
-    write_scored(config, learn(config, prepared, split, folder, progress), folder)
-
-
-def write_scored(config: Config, learned: Learned, folder: Path) -> None:
-    """Write the predictions of every target of a fold."""
-    for target, path in scored_folders(folder, learned.data.roles.targets).items():
+    learned = learn(config, prepared, split, folder, progress)
+    said = {target: predictions(config, learned.data, learned.predicted, target) for target in targets}
+    del learned
+    if config.calibration.kind != "none":
+        said = _with_intervals(config, prepared, split, folder, said, progress)
+    for target, path in scored_folders(folder, targets).items():
         path.mkdir(parents=True, exist_ok=True)
-        write_predictions(predictions(config, learned.data, learned.predicted, target), path / "predictions.zarr")
+        write_predictions(said[target], path / "predictions.zarr")
+
+
+def _with_intervals(
+    config: Config,
+    prepared: Prepared,
+    split: Split,
+    folder: Path,
+    said: Mapping[str, xr.Dataset],
+    progress: RunProgress,
+) -> dict[str, xr.Dataset]:
+    """Give the predictions of each target an interval, set by models that did not train on the cluster they predict."""
+    calibration, described = config.calibration, prepared.described
+    quiet = replace(config, logger=replace(config.logger, wandb="disabled"))
+    inner = calibration_parts(split, described.site_id, described.cluster, calibration.parts, config.data.split.seed)
+    out_of_fold = []
+    for number, part in enumerate(inner):
+        place = folder / "calibration" / f"part{number}"
+        place.mkdir(parents=True, exist_ok=True)
+        learned = learn(quiet, prepared, part, place, progress)
+        out_of_fold.append({target: predictions(quiet, learned.data, learned.predicted, target) for target in said})
+    calibrated = {}
+    for target, dataset in said.items():
+        fitted = calibrate_fold(split, [part[target] for part in out_of_fold], config)
+        fitted.save(folder / "calibration" / f"{target}.json")
+        calibrated[target] = with_interval(dataset, fitted)
+    return calibrated
 
 
 def _keep_split(split: Split, path: Path) -> None:
