@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .curves import draw_curves
 from .drawing import GREY, INK, PALE, SCORE_COLOURS, VERMILLION, Drawn, light_grid, new_figure, save, style
+from .figures_uncertainty import draw_coverage, draw_reliability
 from .maps import draw_error_map, draw_neighbours
 from .scored import ScoredRun
 from .tables import scored_days
@@ -22,12 +23,14 @@ LOWEST_R2 = -1.0  # a site or quartile below is drawn at the edge: one bad site 
 
 def draw_all(run: ScoredRun, baselines: Sequence[ScoredRun]) -> list[Drawn]:
     """Draw every figure that the run has the data for, into ``figures/`` of its folder, in the report's order."""
-    folder, unit = run.folder.scored_path / "figures", pretty_unit(run.summary["units"])
+    folder = run.folder.scored_path / "figures"
     drawings: list[Callable[[], Drawn | None]] = [
         lambda: draw_comparison(run, baselines, folder / "comparison.png"),
         lambda: draw_series(run, folder / "series.png"),
         lambda: draw_scatter(run, folder / "scatter.png"),
         lambda: draw_error_map(run, folder / "error_map.png"),
+        lambda: draw_reliability(run, folder / "reliability.png"),
+        lambda: draw_coverage(run, folder / "coverage.png"),
         lambda: draw_neighbours(run, folder / "neighbours.png"),
         lambda: draw_curves(run.folder.learning_curves(), folder / "learning_curves.png"),
     ]

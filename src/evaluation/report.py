@@ -13,7 +13,9 @@ from markupsafe import Markup
 from ..atomic import write_text
 from .drawing import Drawn
 from .headline import unlike
+from .report_calibration import calibration_section
 from .report_comparison import comparable, comparison_section, median_charts
+from .report_error import SCALE_NOTE, group_tables, part_chart, scale_tables
 from .report_map import site_map
 from .report_tables import headline_table, site_fact, site_table
 from .scored import ScoredRun
@@ -22,7 +24,12 @@ from .tables import score_names
 from .wording import LABELS, QUESTION_MEANINGS, long_name, notes, pretty_unit, question, target_name, where
 
 SCRIPTS = ("report_page.js", "report_series.js")
-DRAWN_LIVE = ("comparison", "series", "error_map")  # figures that the page draws itself, for a mouse and a finger
+DRAWN_LIVE = (
+    "comparison",
+    "series",
+    "error_map",
+    "reliability",
+)  # figures that the page draws itself, for a mouse and a finger
 READING = (
     "R² is the Nash–Sutcliffe efficiency, 1 − SSE/SST; median and quartiles over sites, pooled over all days; bias is"
     " predicted − observed"
@@ -78,6 +85,12 @@ def _content(run: ScoredRun, baselines: Sequence[ScoredRun], figures: Sequence[D
         "median_charts": median_charts(run, alike),
         "compared": compared,
         "comparison_notes": comparison_notes,
+        "part_chart": part_chart(run, alike),
+        "error_counts": _counts(run),
+        "scale_tables": scale_tables(run, alike),
+        "scale_note": SCALE_NOTE,
+        "group_tables": group_tables(run),
+        "calibration": calibration_section(run, alike),
         **_series(run, alike),
         "figures": [(figure, _data_uri(figure.path)) for figure in figures if figure.path.stem not in DRAWN_LIVE],
         "config": run.folder.config_text(),
@@ -114,6 +127,9 @@ def _sections(content: dict[str, Any]) -> dict[str, str]:
         "asked": ("Asked", True),
         "scores": ("Scores", True),
         "comparison": ("Baselines", bool(content["compared"])),
+        "error": ("Error", content["part_chart"] is not None),
+        "classes": ("Classes", bool(content["group_tables"])),
+        "calibration": ("Uncertainty", content["calibration"] is not None),
         "map": ("Map", content["site_map"] is not None),
         "series": ("Series", bool(content["packed"]["sites"])),
         "sites": ("Sites", True),
@@ -137,6 +153,11 @@ def _facts(run: ScoredRun) -> dict[str, str]:
         "test sites": f"{predictions.sizes['site']:,} in {folds} fold{'s' if folds > 1 else ''}, each tested once",
         "period": f"{day.min()} to {day.max()}" if day.size else "no days",
     }
+
+
+def _counts(run: ScoredRun) -> str:
+    block = run.summary["scores"][run.primary]["error_parts"]
+    return f"{block['sites']:,} sites, {block['clusters']:,} clusters, {block['days']:,} days"
 
 
 def _data_uri(path: Path) -> str:

@@ -22,33 +22,40 @@ class Dot:
 
 @dataclass(frozen=True)
 class DotChart:
-    """Dots and whiskers on one axis."""
+    """Dots and whiskers on one axis, which reaches from its first mark to its last."""
 
     title: str
     axis: str
     dots: Sequence[Dot]
-    low: float
-    high: float
+    marks: Sequence[float]
 
     @classmethod
     def around(
         cls, title: str, axis: str, dots: Sequence[Dot], *, zero: bool = False, floor: float = -math.inf
     ) -> "DotChart":
-        """Choose an axis that holds all marks, and 0 if asked; marks below ``floor`` stand at its edge."""
-        marks = [mark for dot in dots for mark in (dot.value, dot.low, dot.high) if mark is not None]
-        marks += [0.0] if zero else []
-        low, high = max(min(marks), floor), max(*marks, floor)
+        """Choose an axis that holds dots and whiskers, and 0 if asked; what is below ``floor`` stands at its edge."""
+        held = [value for dot in dots for value in (dot.value, dot.low, dot.high) if value is not None]
+        held += [0.0] if zero else []
+        low, high = max(min(held), floor), max(*held, floor)
         step = _step(high - low or 1.0)
-        first, last = math.floor(low / step), math.ceil(high / step)
-        return cls(title, axis, dots, first * step, max(last, first + 1) * step)
+        first = math.floor(low / step)
+        last = max(math.ceil(high / step), first + 1)
+        return cls(title, axis, dots, [step * i for i in range(first, last + 1)])
+
+    @property
+    def low(self) -> float:
+        """Left end of the axis."""
+        return self.marks[0]
+
+    @property
+    def high(self) -> float:
+        """Right end of the axis."""
+        return self.marks[-1]
 
     @property
     def ticks(self) -> list[tuple[str, str]]:
         """Place and text of each mark of the axis."""
-        step = _step(self.high - self.low)
-        first = round(self.low / step)
-        marks = [step * (first + i) for i in range(round((self.high - self.low) / step) + 1)]
-        return [(self.at(mark), f"{mark:.4g}".replace("-", "−")) for mark in marks]
+        return [(self.at(mark), f"{mark:.6g}".replace("-", "−")) for mark in self.marks]
 
     @property
     def zero(self) -> str | None:

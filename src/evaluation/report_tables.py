@@ -25,6 +25,7 @@ HEADLINE = (
 SITE_COLUMNS = {
     "site_id": "site",
     **{name: name for name in CLASSES},
+    "region": "latitude band",
     "cluster": "cluster",
     "fold": "fold",
     "days": "days",
@@ -35,8 +36,11 @@ SITE_COLUMNS = {
     "bias": "bias",
     "nrmse_std": "RMSE / std",
     "kge": "KGE",
+    "coverage": "coverage",
+    "width": "width",
+    "crps": "CRPS",
 }
-CODES, ERRORS = ("cluster", "fold"), ("rmse", "mae", "bias")
+CODES, ERRORS = ("cluster", "fold"), ("rmse", "mae", "bias", "width", "crps")
 
 
 @dataclass(frozen=True)

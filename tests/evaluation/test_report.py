@@ -2,9 +2,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 from raciflux.atomic import write_text
 from raciflux.evaluation.evaluate import evaluate_run, score_run
 from raciflux.evaluation.report import write_report
+from raciflux.evaluation.report_index import write_index
+from raciflux.evaluation.run_folder import RunFolder, write_predictions
+from raciflux.evaluation.scored import ScoredRun
 
 from .fabricated import fabricate_predictions, fabricate_run
 
@@ -85,6 +89,77 @@ def test_published_data_make_no_claim_of_measurement(tmp_path: Path):
     text = " ".join(Page(report(tmp_path, sites=3, target="FCH4", units="nmol m-2 s-1", quality="published")).text)
     assert "as published, gap-filled" in text and "partitioned" not in text
     assert "QC ≥" not in text
+
+
+def with_uncertainty(**asked):
+    """Predictions with intervals of a known coverage and quantiles."""
+    predictions = fabricate_predictions(**asked).assign_attrs(interval_level=0.9, interval_method="made up")
+    half = np.abs(predictions["prediction"]) + 0.5
+    predictions["lower"], predictions["upper"] = (predictions["prediction"] + sign * half for sign in (-1, 1))
+    levels = [0.1, 0.5, 0.9]
+    quantiles = np.stack([predictions["prediction"] + (level - 0.5) * half for level in levels]).astype(np.float32)
+    predictions["prediction_quantile"] = (("quantile", "site", "time"), quantiles)
+    return predictions.assign_coords(quantile=levels)
+
+
+def test_uncertainty_has_a_section_only_where_it_is_given(tmp_path: Path):
+    assert 'id="calibration"' not in report(tmp_path / "without", sites=4)
+    run = fabricate_run(tmp_path / "with" / "run", with_uncertainty(sites=24))
+    text = " ".join(Page(written(run)).text)
+    for said in ("Reliability of quantiles", "Coverage of sites", "90%, made up", "CRPS", "90% interval, made up"):
+        assert said in text, said
+    only_bounds = with_uncertainty(sites=4).drop_vars(["prediction_quantile", "quantile"])
+    text = " ".join(Page(written(fabricate_run(tmp_path / "bounds" / "run", only_bounds))).text)
+    assert "Coverage of sites" in text and "Reliability" not in text
+
+
+def test_where_the_error_is(tmp_path: Path):
+    page = Page(report(tmp_path, sites=24))
+    text = " ".join(page.text)
+    for said in (
+        "site level",
+        "inter-annual",
+        "IGBP land cover",
+        "latitude band",
+        "Differences, measured",
+        "R² of every",
+    ):
+        assert said in text, said
+    assert {"comparison", "error", "classes", "map", "series"} <= {attrs.get("id") for _, attrs in page.tags}
+    assert sum(attrs.get("class") == "site" for _, attrs in page.tags) == 24
+
+
+def test_new_years_and_models_that_look_ahead_are_said_to_be_such(tmp_path: Path):
+    predictions = fabricate_predictions(sites=4).assign_attrs(question="new_years", causal=0)
+    text = written(fabricate_run(tmp_path / "run", predictions, ("itransformer",)))
+    said = " ".join(Page(text).text)
+    assert "in new years at known sites" in said and "unseen" not in said
+    for model in ("raci", "itransformer"):
+        shown = [cell for cell in re.findall(r"<td[^>]*>([^<]*)</td>", text) if cell.startswith(model)]
+        assert shown and all("(not causal)" in cell for cell in shown), model
+
+
+def test_a_model_tested_elsewhere_is_named_and_not_compared(run: Path):
+    path = run / "baselines" / "ct_lstm" / "predictions.zarr"
+    predictions = RunFolder(path.parent).predictions()
+    predictions["measured"][2, :100] = False
+    write_predictions(predictions, path)
+    text = written(run)
+    assert "ct_lstm is not compared" in " ".join(Page(text).text)
+    assert 'data-baseline="0"' in text and 'data-baseline="1"' not in text
+
+
+def test_several_targets_share_an_index(tmp_path: Path):
+    scored = []
+    for target in ("GPP", "NEE"):
+        folder = tmp_path / "run" / "targets" / target
+        write_predictions(fabricate_predictions(sites=3, target=target), folder / "predictions.zarr")
+        scored.append(ScoredRun.of(RunFolder(tmp_path / "run", target)))
+    write_index(scored, tmp_path / "run" / "report.html")
+    page = Page((tmp_path / "run" / "report.html").read_text())
+    links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    assert links == ["targets/GPP/report.html", "targets/NEE/report.html"]
+    assert "GPP (partitioned)" in page.text and "NEE" in page.text and page.count("script") == 0
 
 
 def test_names_from_data_are_shown_not_run(tmp_path: Path):
