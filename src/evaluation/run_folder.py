@@ -170,7 +170,9 @@ def write_predictions(dataset: xr.Dataset, path: Path) -> None:
     check_predictions(dataset, path)
     described = _with_cf_attributes(dataset)
     shape = (min(SITES_A_CHUNK, max(dataset.sizes["site"], 1)), max(dataset.sizes["time"], 1))
-    encoding = {name: {"chunks": shape} for name in dataset.data_vars if dataset[name].dims == ("site", "time")}
+    encoding: dict[Hashable, dict[str, tuple[int, ...]]] = {
+        name: {"chunks": shape} for name in dataset.data_vars if dataset[name].dims == ("site", "time")
+    }
     if QUANTILES in dataset:
         encoding[QUANTILES] = {"chunks": (1, *shape)}
     with replacing(path) as partial, warnings.catch_warnings():

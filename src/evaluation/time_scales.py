@@ -159,7 +159,9 @@ def _sums(values: FloatArray, period: NDArray[np.int64]) -> FloatArray:
     """Sum (site, day) to (site, period); periods are numbered from 0."""
     periods = int(period.max(initial=-1)) + 1
     cell = np.arange(len(values))[:, None] * periods + period
-    return np.bincount(cell.ravel(), values.ravel(), len(values) * periods).reshape(len(values), periods)
+    return np.asarray(
+        np.bincount(cell.ravel(), values.ravel(), len(values) * periods).reshape(len(values), periods), np.float64
+    )
 
 
 def _without_rounding(sums: Sums, daily: Sums) -> Sums:
