@@ -8,6 +8,7 @@ from pathlib import Path
 from .figures import draw_all
 from .paper_tables import write_paper_tables
 from .report import write_report
+from .report_index import write_index
 from .run_folder import RunFolder, write_json
 from .scored import ScoredRun
 
@@ -46,7 +47,8 @@ def score_run(path: Path | str) -> list[Evaluation]:
 def evaluate_run(path: Path | str) -> list[Evaluation]:
     """Recompute every number of a run and its baselines, one evaluation a target.
 
-    Rewrites each target's ``metrics.json``, ``figures/``, ``tables/`` and ``report.html``.
+    Rewrites each target's ``metrics.json``, ``figures/``, ``tables/`` and ``report.html``; of several targets, an
+    index of their reports as well.
     """
     evaluations = score_run(path)
     for evaluation in evaluations:
@@ -55,6 +57,8 @@ def evaluate_run(path: Path | str) -> list[Evaluation]:
         figures = draw_all(evaluation.run, evaluation.baselines)
         write_paper_tables(evaluation.run, evaluation.baselines, evaluation.run.folder.scored_path / "tables")
         write_report(evaluation.run, evaluation.baselines, figures, evaluation.report)
+    if evaluations[0].run.folder.target is not None:
+        write_index([evaluation.run for evaluation in evaluations], Path(path) / "report.html")
     return evaluations
 
 

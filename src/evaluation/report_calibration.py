@@ -53,8 +53,18 @@ def calibration_section(run: ScoredRun, baselines: Sequence[ScoredRun]) -> Calib
     decimals = error_decimals(run)
     lines = [_model(model, block, decimals, main=model is run) for model, block in given if block]
     bounds, quantiles = own["bounds"], own["quantiles"]
-    headings = ("coverage", "95 % interval", "sites from", "to", "median width", "width / std", "CRPS", *COUNTS)
-    columns = [Column("model", is_text=True), Column("level"), *map(Column, headings)]
+    headings = (
+        "level",
+        "coverage",
+        "95 % interval",
+        "sites from",
+        "to",
+        "median width",
+        "width / std",
+        "CRPS",
+        *COUNTS,
+    )
+    columns = [Column("model", is_text=True), *map(Column, headings), Column("method", is_text=True)]
     return Calibration(
         models=Table(columns, lines),
         classes=_classes(bounds, decimals) if bounds else None,
@@ -73,11 +83,11 @@ def _model(model: ScoredRun, block: dict[str, Any], decimals: int, *, main: bool
     crps = show(quantiles["crps"]["median"], decimals) if quantiles else NONE
     counts = [f"{(bounds or quantiles)[name]:,}" for name in COUNTS]
     if bounds is None:
-        return Line((model.label, *[NONE] * 7, crps, *counts), "main" if main else "")
+        return Line((model.label, *[NONE] * 7, crps, *counts, NONE), "main" if main else "")
     coverage, mean = bounds["coverage"], bounds["coverage"]["interval"]
     cells = (
         model.label,
-        f"{bounds['level']:.0%}, {bounds['method']}",
+        f"{bounds['level']:.0%}",
         _share(coverage["mean"]),
         f"{_share(mean['low'])} to {_share(mean['high'])}" if mean else NONE,
         _share(coverage["min"]),
@@ -86,7 +96,7 @@ def _model(model: ScoredRun, block: dict[str, Any], decimals: int, *, main: bool
         show(bounds["width_over_std"]["median"], 2),
         crps,
     )
-    return Line((*cells, *counts), "main" if main else "")
+    return Line((*cells, *counts, bounds["method"]), "main" if main else "")
 
 
 def _classes(bounds: dict[str, Any], decimals: int) -> Table | None:

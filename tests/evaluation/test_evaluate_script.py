@@ -126,6 +126,7 @@ def test_a_run_with_two_targets_is_evaluated_twice(tmp_path: Path):
             assert json.loads((folder / "targets" / target / "metrics.json").read_text())["target"] == target
         assert (run / "targets" / target / "report.html").is_file() and (run / "targets" / target / "figures").is_dir()
         assert {path.name for path in (run / "targets" / target / "tables").iterdir()} == TABLES
+    assert "targets/NEE/report.html" in (run / "report.html").read_text()
     assert not (run / "metrics.json").exists() and not (run / "figures").exists() and not (run / "tables").exists()
     assert evaluate(run, "--check").returncode == 0
 

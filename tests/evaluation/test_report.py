@@ -2,7 +2,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 from raciflux.atomic import write_text
 from raciflux.evaluation.evaluate import evaluate_run, score_run
 from raciflux.evaluation.report import write_report
@@ -10,7 +9,7 @@ from raciflux.evaluation.report_index import write_index
 from raciflux.evaluation.run_folder import RunFolder, write_predictions
 from raciflux.evaluation.scored import ScoredRun
 
-from .fabricated import fabricate_predictions, fabricate_run
+from .fabricated import fabricate_predictions, fabricate_run, with_uncertainty
 
 EVIL = "<script>alert(1)</script>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -91,24 +90,13 @@ def test_published_data_make_no_claim_of_measurement(tmp_path: Path):
     assert "QC ≥" not in text
 
 
-def with_uncertainty(**asked):
-    """Predictions with intervals of a known coverage and quantiles."""
-    predictions = fabricate_predictions(**asked).assign_attrs(interval_level=0.9, interval_method="made up")
-    half = np.abs(predictions["prediction"]) + 0.5
-    predictions["lower"], predictions["upper"] = (predictions["prediction"] + sign * half for sign in (-1, 1))
-    levels = [0.1, 0.5, 0.9]
-    quantiles = np.stack([predictions["prediction"] + (level - 0.5) * half for level in levels]).astype(np.float32)
-    predictions["prediction_quantile"] = (("quantile", "site", "time"), quantiles)
-    return predictions.assign_coords(quantile=levels)
-
-
 def test_uncertainty_has_a_section_only_where_it_is_given(tmp_path: Path):
     assert 'id="calibration"' not in report(tmp_path / "without", sites=4)
-    run = fabricate_run(tmp_path / "with" / "run", with_uncertainty(sites=24))
+    run = fabricate_run(tmp_path / "with" / "run", with_uncertainty(fabricate_predictions(sites=24)))
     text = " ".join(Page(written(run)).text)
-    for said in ("Reliability of quantiles", "Coverage of sites", "90%, made up", "CRPS", "90% interval, made up"):
+    for said in ("Reliability of quantiles", "Coverage of sites", "normal, made up", "CRPS", "90% interval, normal"):
         assert said in text, said
-    only_bounds = with_uncertainty(sites=4).drop_vars(["prediction_quantile", "quantile"])
+    only_bounds = with_uncertainty(fabricate_predictions(sites=4)).drop_vars(["prediction_quantile", "quantile"])
     text = " ".join(Page(written(fabricate_run(tmp_path / "bounds" / "run", only_bounds))).text)
     assert "Coverage of sites" in text and "Reliability" not in text
 
