@@ -36,10 +36,10 @@ def test_a_class_is_scored_as_a_run_of_its_sites_alone():
 
 def test_a_site_that_does_not_enter_stands_in_no_class_and_one_without_spread_is_counted():
     predictions = fabricate_predictions(sites=4)
-    predictions["igbp"] = ("site", np.array(["ENF", "GRA", "CRO", "CRO"]))
+    predictions["igbp"] = ("site", np.array(["CRO", "GRA", "CRO", "ENF"]))
     predictions["measured"][0] = False
     predictions["observed"][1] = 0.1
     block = summary(predictions)["scores"]["measured"]["by"]["igbp"]
-    assert set(block) == {"GRA", "CRO"}
+    assert set(block) == {"GRA", "CRO", "ENF"} and block["CRO"]["sites"] == 1
     assert (block["GRA"]["sites_without_r2"], block["GRA"]["median_r2"], block["GRA"]["pooled_r2"]) == (1, None, None)
     assert block["GRA"]["median_rmse"] > 0
