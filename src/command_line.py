@@ -95,8 +95,9 @@ def describe(recipe: Recipe) -> str:
 
 def _folds(split: SplitConfig) -> str:
     which = "all" if split.fold is None else f"fold {split.fold}"
-    of = f"{split.folds} spatial folds" if split.kind == "spatial" else "clusters left out one at a time"
-    return f"{which} of {of}"
+    folded = split.kind == "spatial" or split.kind.startswith("stratified")
+    of = f"{split.folds} {split.kind} folds" if folded else f"folds of the {split.kind} split"
+    return f"{which} of {of if split.file is None else f'the split file {split.file}'}"
 
 
 def _show(text: str) -> None:

@@ -54,23 +54,26 @@ class Run:
         )
 
 
-def runs_of(name: str, grid: Grid, chosen: Mapping[str, Sequence[str]], only: Mapping[str, Sequence[str]]) -> list[Run]:
+def runs_of(
+    name: str, grid: Grid, chosen: Mapping[str, Sequence[str]], only: Mapping[str, Sequence[str]], seeds: int
+) -> list[Run]:
     """List the runs of a grid, cheap models first and seeds outermost, so that an early stop leaves whole rows.
 
     Parameters
     ----------
     chosen : tuned hyper-parameters of each model, as overrides.
     only : ``models`` and ``splits`` to keep; an empty list keeps all.
+    seeds : number of seeds of models that draw anything.
     """
     return [
         Run(name, grid.experiment, split, model, seed, (*grid.splits[split], *chosen.get(model, ())))
-        for seed, split, model in _wanted(grid, only)
+        for seed, split, model in _wanted(grid, only, seeds)
     ]
 
 
-def _wanted(grid: Grid, only: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str, str]]:
+def _wanted(grid: Grid, only: Mapping[str, Sequence[str]], seeds: int) -> Iterator[tuple[int, str, str]]:
     splits = [split for split in grid.splits if not only["splits"] or split in only["splits"]]
     models = [model for model in grid.models if not only["models"] or model in only["models"]]
-    for seed, split, model in itertools.product(range(grid.seeds), splits, models):
+    for seed, split, model in itertools.product(range(seeds), splits, models):
         if seed == 0 or model not in SEEDLESS:
             yield seed, split, model

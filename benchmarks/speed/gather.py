@@ -87,4 +87,4 @@ def _whole(settings: Settings, data: FluxDataModule) -> Callable[[], int]:
     loader: DataLoader[Any] = DataLoader(
         Indices(), sampler=ShuffledIndices(chosen, settings.batch, settings.seed), batch_size=None
     )
-    return lambda: sum(len(data.arrays.gather(index)["site"]) for index in loader)
+    return lambda: sum(len(data.arrays.gather(index, "train")["site"]) for index in loader)

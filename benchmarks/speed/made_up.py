@@ -22,7 +22,7 @@ VALIDATION = 4  # sites
 class FifteenDrivers(FluxDataModule):
     """A data module like any other, with exactly fifteen daily drivers."""
 
-    pair = Pair(name="fifteen_drivers", target="GPP", required=DRIVERS)
+    pair = Pair(name="fifteen_drivers", targets=("GPP",), required=DRIVERS)
 
 
 def driver_table(sites: int, seed: int) -> Tensor:
@@ -40,7 +40,7 @@ def data_module(sites: int, batch: int, seed: int) -> FluxDataModule:
         return ("site", "time"), rng.standard_normal((count, DAYS), dtype=np.float32)
 
     cube = xr.Dataset(
-        {name: random() for name in (*DRIVERS, FifteenDrivers.pair.target)},
+        {name: random() for name in (*DRIVERS, *FifteenDrivers.pair.targets)},
         {
             "site_id": ("site", site_id),
             "lat": ("site", rng.uniform(-60, 75, count)),

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-from raciflux.config.keys import keys_of, nearest
-from raciflux.config.layers import nest
-from raciflux.config.overrides import parse_overrides
-from raciflux.config.schema import key
-from raciflux.config.values import checked
+from raciflux.config.declare import key
 from raciflux.errors import UserError
+
+from ..keys import lines_of, settings_of
 
 SPEEDS = ("gather", "step", "read")
 
@@ -53,15 +50,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     UserError
         A key or value is refused, or the output file has no folder to stand in.
     """
-    keys = keys_of({}, Settings)
-    typed = parse_overrides(arguments)
-    values = {}
-    for path, given in (typed.choices | typed.values).items():
-        if path not in keys:
-            raise given.error(f"no key {path!r}; did you mean {nearest(path, keys)!r}?")
-        values[path] = checked(keys[path], given)
-    settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), nest(values)))
-    assert isinstance(settings, Settings)
+    settings = settings_of(Settings, arguments)
     if settings.output is not None:
         _check_output(Path(settings.output))
     return settings
@@ -69,11 +58,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
 
 def help_lines() -> str:
     """Return one line a key: default and meaning."""
-    keys = keys_of({}, Settings).values()
-    choices = {key.path: f" ({' | '.join(key.choices)})" if key.choices else "" for key in keys}
-    defaults = {key.path: "null" if key.default is None else str(key.default) for key in keys}
-    defaults["data.root"] = "$RACIFLUX_DATA, else ../shared/data"
-    return "\n".join(f"  {key.path} = {defaults[key.path]}{choices[key.path]}: {key.help}" for key in keys)
+    return lines_of(Settings)
 
 
 def _check_output(path: Path) -> None:

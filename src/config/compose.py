@@ -5,7 +5,7 @@ experiment, the command line. Groups are chosen in ``train.yaml``, then by the r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -66,10 +66,21 @@ def read(overrides: Sequence[str], folder: Path = CONFIGS) -> Recipe:
         root[EXPERIMENT] = Given(path.stem)
         groups |= of_recipe
     groups |= {group: given for group, given in typed.choices.items() if group in GROUPS}
+    if "compare" in recipe and "model" in groups:
+        recipe["compare"] = _beside(recipe["compare"], _option(folder, "model", groups["model"]).stem)
     config = _build([root, *(_group(folder, group, given) for group, given in groups.items()), recipe, typed.values])
     if config.resume is not None:
         raise UserError("resume belongs on the command line, alone: resume=RUN")
     return Recipe(config, {group: str(given.value) for group, given in groups.items()})
+
+
+def _beside(compare: Given, main: str) -> Given:
+    """Models that a recipe sets beside the main one, which may be one of them: it is not trained twice.
+
+    A user who names it twice on the command line is told so by `check`.
+    """
+    named = compare.value
+    return replace(compare, value=[name for name in named if name != main]) if isinstance(named, list) else compare
 
 
 def to_yaml(config: Config) -> str:

@@ -1,0 +1,37 @@
+"""The accuracy benchmark from its command line: tune if asked, run what is missing, write the tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from .grids import GRIDS
+from .settings import parse_settings
+
+
+def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
+    """Run the grid of ``accuracy=NAME`` as far as it is missing, and write ``benchmarks/NAME/``."""
+    settings = parse_settings(arguments)
+    # Imported only now: mistakes are said before the heavy libraries are loaded.
+    from .cells import runs_of
+    from .collect import write_results
+    from .pages import write_page
+    from .tune import chosen, tuning_cells, write_tuning
+    from .work import cells_of, work
+
+    name, grid, runs_folder = settings.accuracy, GRIDS[settings.accuracy], Path(settings.runs)
+    output = Path(settings.output) / name
+    output.mkdir(parents=True, exist_ok=True)
+    if settings.tune:
+        if settings.jobs:
+            work(tuning_cells(name, grid, runs_folder, settings.models), settings.jobs, console)
+        write_tuning(name, runs_folder, output / "tuning.csv")
+    tuned = chosen(output / "tuning.csv")
+    seeds = settings.seeds or grid.seeds
+    asked = runs_of(name, grid, tuned, {"models": settings.models, "splits": settings.splits}, seeds)
+    if settings.jobs:
+        work(cells_of(asked, runs_folder), settings.jobs, console)
+    every = runs_of(name, grid, tuned, {"models": [], "splits": []}, grid.seeds)
+    cells = write_results(every, runs_folder, output / "results.csv")
+    write_page(name, grid, every, runs_folder, settings.draws, output / "README.md")
+    console.print(f"{cells} cells in {output / 'results.csv'}; tables in {output / 'README.md'}", highlight=False)

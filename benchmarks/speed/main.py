@@ -1,0 +1,39 @@
+"""The speed benchmark from its command line: measure, print a table for each speed, write JSON where asked."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from .settings import parse_settings
+
+
+def measure_speed(arguments: Sequence[str], console: Console) -> None:
+    """Measure the speeds asked for."""
+    settings = parse_settings(arguments)
+    # Imported only now: mistakes are said before the heavy libraries are loaded.
+    from . import gather, reading, step
+    from .show import load, machine, print_rows, write_json
+
+    console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False, soft_wrap=True)
+    threads = [settings.threads] if settings.threads else [1, 2][: os.cpu_count() or 1]
+    loads = [load()]
+    rows = {}
+    if "gather" in settings.speeds:
+        rows["gather"] = gather.measure(settings, threads)
+        print_rows(f"gather: batches of {settings.batch} x 365 x 15 float32, shuffled", rows["gather"], console)
+    if "step" in settings.speeds:
+        rows["step"] = step.measure(settings, threads)
+        print_rows(f"step: training the LSTM, hidden 64, 365 days, batch {settings.batch}", rows["step"], console)
+    if "read" in settings.speeds:
+        why_not = reading.missing(settings.data.root)
+        if why_not is None:
+            rows["read"] = reading.measure(settings, threads[-1])
+            print_rows("read: FLUXNET2015, files to training", rows["read"], console)
+        else:
+            console.print(f"read: skipped, {why_not}", highlight=False, soft_wrap=True)
+    loads.append(load())
+    console.print(f"load average before {loads[0]}, after {loads[1]}", highlight=False, soft_wrap=True)
+    if settings.output is not None:
+        write_json(Path(settings.output), settings, rows, loads)
