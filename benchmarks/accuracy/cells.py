@@ -12,13 +12,14 @@ from .grids import SEEDLESS, Grid
 
 DONE = "cell.json"  # stands in the folder of a fold once the cell is finished: minutes, parameters, validation score
 
-# One core a process, nothing sent anywhere: the same for every cell.
+# The same for every cell: one core a process, nothing sent anywhere, 200 steps (validation is flat long before).
 REGIME = (
     "compare=[]",
     "trainer.threads=1",
     "trainer.progress=false",
     "trainer.accelerator=cpu",
     "logger.wandb=disabled",
+    "transfer.finetune.steps=200",
 )
 
 
