@@ -74,7 +74,7 @@ def _content(run: ScoredRun, baselines: Sequence[ScoredRun], figures: Sequence[D
         "unit": pretty_unit(summary["units"]),
         "primary": LABELS[run.primary],
         "facts": _facts(run),
-        "warnings": [*unlike(run, baselines), *refused],
+        "warnings": [*unlike(run, baselines), *refused, *([] if compared else comparison_notes)],
         "notes": [READING, *notes(summary)],
         "headline": [(LABELS[score], headline_table(run, baselines, score)) for score in summary["scores"]],
         "odd_sites": odd["sites"] if odd else [],

@@ -42,11 +42,15 @@ def comparable(run: ScoredRun, baselines: Sequence[ScoredRun]) -> tuple[list[Sco
 
 
 def comparison_section(run: ScoredRun, baselines: Sequence[ScoredRun]) -> tuple[list[Compared], list[str]]:
-    """Return differences to the baselines under each score, and what must be said beside them."""
-    scored = [score for score, block in run.summary["scores"].items() if block["sites"]]
+    """Return differences to the baselines under each score, and what must be said beside them or instead of them."""
+    blocks = run.summary["scores"]
+    scored = [score for score, block in blocks.items() if block["days"] > block["days_without_prediction"]]
     if not baselines or not scored:
         return [], []
-    comparison = compare([run, *baselines], scores=scored)
+    try:
+        comparison = compare([run, *baselines], scores=scored)
+    except UserError as error:
+        return [], [f"no comparison: {error}"]
     return [_under(comparison, compared) for compared in comparison.scores], comparison_notes(comparison)
 
 

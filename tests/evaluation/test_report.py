@@ -2,6 +2,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 from raciflux.atomic import write_text
 from raciflux.evaluation.evaluate import evaluate_run, score_run
 from raciflux.evaluation.report import write_report
@@ -135,6 +136,18 @@ def test_a_model_tested_elsewhere_is_named_and_not_compared(run: Path):
     text = written(run)
     assert "ct_lstm is not compared" in " ".join(Page(text).text)
     assert 'data-baseline="0"' in text and 'data-baseline="1"' not in text
+
+
+def test_a_run_that_predicted_nothing_and_one_with_only_its_own_seeds_beside_it_have_a_report(run: Path):
+    own = RunFolder(run).predictions()
+    write_predictions(own.assign_attrs(model="raci", seed=1), run / "baselines" / "ct_lstm" / "predictions.zarr")
+    write_predictions(own.assign_attrs(model="raci", seed=2), run / "baselines" / "site_mean" / "predictions.zarr")
+    for folder in (run / "baselines").iterdir():
+        write_text((run / "config.yaml").read_text(), folder / "config.yaml")
+    assert "no comparison: nothing to compare" in " ".join(Page(written(run)).text)
+    for folder in (run, *(run / "baselines").iterdir()):
+        write_predictions(own.assign(prediction=own["prediction"] * np.nan), folder / "predictions.zarr")
+    assert "have no prediction" in " ".join(Page(written(run)).text)
 
 
 def test_several_targets_share_an_index(tmp_path: Path):
