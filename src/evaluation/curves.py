@@ -43,8 +43,8 @@ def draw_curves(curves: Mapping[str, pl.DataFrame], path: Path) -> Drawn | None:
     return Drawn(
         path,
         "Learning curves",
-        "Above, the loss that training lowers; below, the error at validation sites, which decides when to stop."
-        " Validation sites are neither trained on nor tested.",
+        "Above, the loss that training lowers; below, the error on validation data, which decides when to stop."
+        " What validates is neither trained on nor tested.",
     )
 
 
