@@ -8,7 +8,7 @@ import lightning
 import numpy as np
 import xarray as xr
 from raciflux.config.schema import DataConfig, SplitConfig, WindowConfig
-from raciflux.datamodules import TerrestrialGPP
+from raciflux.datamodules import TerrestrialCarbon, TerrestrialGPP
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.cube import attributes
 from raciflux.datamodules.roles import choose
@@ -65,6 +65,20 @@ def tiny_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
     )
 
 
+def carbon_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
+    """The tiny cube with an NEE beside its GPP: measured on other days, and at some of the sites alone."""
+    cube = tiny_cube(sites, days, seed)
+    rng = np.random.default_rng([seed, 1])
+    shape = (sites, days)
+    nee = (2.0 - 0.7 * cube["GPP"].to_numpy() + rng.normal(0, 0.3, shape)).astype(np.float32)
+    nee[rng.random(shape) < 0.2] = np.nan
+    nee[::5] = np.nan
+    measured = rng.random(shape).astype(np.float32)
+    quality = np.clip(measured + 0.4 * rng.random(shape), 0, 1).astype(np.float32)
+    daily = {"NEE": (nee, attributes("NEE")), "NEE_qc": (quality, SHARE), "NEE_measured": (measured, SHARE)}
+    return cube.assign({name: (("site", "time"), values, attrs) for name, (values, attrs) in daily.items()})
+
+
 def clusters(cube: xr.Dataset) -> np.ndarray:
     return tower_clusters(cube["lat"].to_numpy(), cube["lon"].to_numpy(), CLUSTER_KM)
 
@@ -74,14 +88,29 @@ def tiny_split(cube: xr.Dataset, fold: int = 0) -> Split:
     return draw(SplitConfig(folds=3), fold, describe_towers(cube, clusters(cube), labelled))
 
 
+VALIDATION_FROM, TEST_FROM = 460, 475  # of the split in time: so few days apart that a window reaches all three parts
+
+
+def split_in_time(cube: xr.Dataset) -> Split:
+    """Every site trains on its past and is validated and tested on what follows, a few days later for each."""
+    names = tuple(str(name) for name in cube["site_id"].to_numpy())
+    day = [str(date)[:10] for date in cube["time"].to_numpy()]
+    periods = {name: (day[VALIDATION_FROM + i], day[TEST_FROM + 2 * i]) for i, name in enumerate(names)}
+    return Split(0, names, names, names, periods)
+
+
 def tiny_data(cube: xr.Dataset, split: Split | None = None, **changes: Any) -> FluxDataModule:
-    """A data module with short windows; ``changes`` go to the module or, by their names, to its ``DataConfig``."""
+    """A data module with short windows; ``changes`` go to the module or, by their names, to its ``DataConfig``.
+
+    It predicts both fluxes of a cube that has two.
+    """
     module = {"batch_size": 16, "seed": 0, "scaler": None}
     own = {name: changes.pop(name, default) for name, default in module.items()}
     window = WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3)
-    config = replace(DataConfig(pair="terrestrial_gpp", window=window), **changes)
-    roles = choose(TerrestrialGPP.pair, [cube], config.drop_inputs)
-    return TerrestrialGPP(cube, clusters(cube), roles, split or tiny_split(cube), config, **own)
+    build = TerrestrialCarbon if "NEE" in cube else TerrestrialGPP
+    config = replace(DataConfig(pair=build.pair.name, window=window), **changes)
+    roles = choose(build.pair, [cube], config.drop_inputs)
+    return build(cube, clusters(cube), roles, split or tiny_split(cube), config, **own)
 
 
 def quiet_trainer(folder: Path, **settings: Any) -> lightning.Trainer:

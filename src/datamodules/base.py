@@ -66,15 +66,16 @@ class FluxDataModule(lightning.LightningDataModule):
         self.window = WindowLayout(window.warmup_days, window.scored_days, window.block_days, window.history_blocks)
         self.measured, self.convention = scored_days(self.cube, roles.targets, config.quality)
         site_id, time = self.cube["site_id"].to_numpy(), self.cube["time"].to_numpy()
-        self.train_days, validation_days, self.test_days = (
+        train_days, validation_days, self.test_days = (
             split.days(part, site_id, time) for part in ("train", "validation", "test")
         )
         self.train_sites = split.members("train", site_id)
+        self.train_period = split.period("train", site_id, time)
         trainable = self.convention if config.train_on_filled else self.measured
-        self.trainable = trainable & self.train_days[..., None]
+        self.trainable = trainable & train_days[..., None]
         self.stopping = self.measured & validation_days[..., None]
         self.predictable = days_with_drivers(self.cube, self.pair.required)
-        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_days, self.trainable)
+        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_period, self.trainable)
         self.layout: Layout = roles.layout(self.scaler.class_sizes, self.window)
         self.arrays = self._resident()
 
@@ -117,7 +118,7 @@ class FluxDataModule(lightning.LightningDataModule):
             lat=self.cube["lat"].to_numpy().astype(np.float64),
             lon=self.cube["lon"].to_numpy().astype(np.float64),
             dates=self.cube["time"].to_numpy(),
-            driver_days=self.train_days if self.split.periods else np.ones((sites, days), bool),
+            driver_days=self.train_period if self.split.periods else np.ones((sites, days), bool),
             fast=fast[..., :n_fast],
             fast_mask=fast[..., n_fast:] > 0,
             static=self.arrays.static.cpu().numpy(),

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from hypothesis import given
-from hypothesis import strategies as st
 from raciflux.contracts import Batch
-from raciflux.datamodules.base import FluxDataModule, trailing_means
+from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.scaling import Scaler
 from raciflux.errors import UserError
 from raciflux.sun import extraterrestrial_radiation
@@ -36,7 +34,7 @@ def training_epoch(data: FluxDataModule, number: int = 0) -> torch.Tensor:
 
 def days_scored(loader, data) -> np.ndarray:
     """How often each (site, day) stands in the scored part of a window of one pass."""
-    times = np.zeros(data.trainable.shape, int)
+    times = np.zeros(data.trainable.shape[:2], int)
     for batch in loader:
         for site, first in batch.tolist():
             low = max(first + data.window.warmup, 0)
@@ -46,15 +44,15 @@ def days_scored(loader, data) -> np.ndarray:
 
 def first_batches(data: FluxDataModule, count: int = 40) -> list[Batch]:
     """Gathered training batches: several epochs of them, by default."""
-    return [data.on_after_batch_transfer(index, 0) for index in itertools.islice(data.train_dataloader(), count)]
+    return [data.arrays.gather(index, "train") for index in itertools.islice(data.train_dataloader(), count)]
 
 
 def days_counted(batches, data) -> np.ndarray:
-    """How often each (site, day) counts in the targets of one pass."""
+    """How often each (site, day, target) counts in gathered batches."""
     times = np.zeros(data.trainable.shape, int)
-    for batch in (data.on_after_batch_transfer(index, 0) for index in batches):
-        row, day = torch.nonzero(batch["target_mask"], as_tuple=True)
-        np.add.at(times, (batch["site"][row].numpy(), (batch["day"][row] + day).numpy()), 1)
+    for batch in batches:
+        row, day, target = torch.nonzero(batch["target_mask"], as_tuple=True)
+        np.add.at(times, (batch["site"][row].numpy(), (batch["day"][row] + day).numpy(), target.numpy()), 1)
     return times
 
 
@@ -68,10 +66,11 @@ def test_each_part_counts_its_own_days_once(cube, data):
         & (cube["GPP_measured"].to_numpy() >= 0.5)
     )
     site_id = cube["site_id"].to_numpy()
-    for part, batches in {"train": [training_epoch(data)], "validation": data.val_dataloader()}.items():
+    for part, indices in {"train": [training_epoch(data)], "validation": data.val_dataloader()}.items():
         expected = measured & np.isin(site_id, getattr(data.split, part))[:, None]
         assert expected.any()
-        np.testing.assert_array_equal(days_counted(batches, data), expected)
+        batches = [data.arrays.gather(index, part) for index in indices]
+        np.testing.assert_array_equal(days_counted(batches, data), expected[..., None])
 
 
 def test_every_day_of_a_test_site_with_a_required_driver_is_predicted_once(cube, data):
@@ -84,12 +83,13 @@ def test_every_day_of_a_test_site_with_a_required_driver_is_predicted_once(cube,
 
 def test_filled_days_train_only_where_that_is_switched_on(cube, data):
     filled = tiny_data(cube, train_on_filled=True)
-    added = filled.trainable & ~data.trainable
+    added = (filled.trainable & ~data.trainable)[..., 0]
     assert added.any()
     assert (cube["GPP_qc"].to_numpy()[added] >= 0.75).all()
     assert (cube["GPP_measured"].to_numpy()[added] < 0.5).all()
-    np.testing.assert_array_equal(days_counted([training_epoch(filled)], filled), filled.trainable)
-    np.testing.assert_array_equal(filled.validation_days, data.validation_days)  # scores stay measured
+    epoch = filled.arrays.gather(training_epoch(filled), "train")
+    np.testing.assert_array_equal(days_counted([epoch], filled), filled.trainable)
+    np.testing.assert_array_equal(filled.stopping, data.stopping)  # scores stay measured
 
 
 def test_each_site_s_windows_hold_that_site_s_days(cube, data):
@@ -102,8 +102,9 @@ def test_each_site_s_windows_hold_that_site_s_days(cube, data):
             known = np.isfinite(fast[site, low:high])
             np.testing.assert_array_equal(batch["fast"][i, inside], np.nan_to_num(fast[site, low:high]))
             np.testing.assert_array_equal(batch["fast_mask"][i, inside] > 0, known)
-            counted = batch["target_mask"][i, inside].numpy()
-            units = batch["target"][i, inside].numpy() * data.scaler.target.std + data.scaler.target.mean
+            counted = batch["target_mask"][i, inside, 0].numpy()
+            (scale,) = data.scaler.targets
+            units = batch["target"][i, inside, 0].numpy() * scale.std + scale.mean
             np.testing.assert_allclose(units[counted], cube["GPP"].to_numpy()[site, low:high][counted], atol=1e-5)
 
 
@@ -122,7 +123,7 @@ def test_the_order_of_a_cube_s_dimensions_does_not_matter(cube, data):
 
 
 def test_a_given_scaler_is_used(cube, data):
-    given_one = Scaler(data.roles, {**data.scaler.inputs, "TA": (0.0, 2.0)}, data.scaler.target, data.scaler.classes)
+    given_one = Scaler(data.roles, {**data.scaler.inputs, "TA": (0.0, 2.0)}, data.scaler.targets, data.scaler.classes)
     module = tiny_data(cube, scaler=given_one)
     assert module.scaler is given_one
     known = module.view().fast_mask[..., 0]
@@ -147,7 +148,7 @@ def outside_training(cube: xr.Dataset, data: FluxDataModule) -> xr.Dataset:
         values = cube[name].to_numpy().copy()
         values[sites] = rng.normal(50, 20, values[sites].shape) if name == "GPP" else 1.0
         changed[name] = (("site", "time"), values, cube[name].attrs)
-    filled = data.train_sites[:, None] & ~data.trainable & (changed["GPP_measured"][1] < 0.5)
+    filled = data.train_sites[:, None] & ~data.trainable[..., 0] & (changed["GPP_measured"][1] < 0.5)
     changed["GPP"][1][filled] = 1e4
     return cube.assign(changed)
 
@@ -159,7 +160,7 @@ def test_the_training_view_and_scaler_do_not_change_with_a_flux_that_is_not_trai
     for name in ("fast", "fast_mask", "static", "static_mask", "classes", "target", "train_sites"):
         np.testing.assert_array_equal(getattr(two, name), getattr(one, name), err_msg=name)
     np.testing.assert_array_equal(two.visible.known, one.visible.known)
-    assert two.scale == one.scale
+    assert two.scales == one.scales
 
 
 def test_the_training_batches_do_not_change_with_a_flux_that_is_not_trained_on(cube, data):
@@ -173,12 +174,24 @@ def test_the_view_has_the_flux_of_training_days_and_nothing_else(cube, data):
     view = data.view()
     np.testing.assert_array_equal(view.visible.known, data.trainable)
     assert not view.target[~data.trainable].any()
-    units = view.target * view.scale.std + view.scale.mean
-    np.testing.assert_allclose(units[data.trainable], cube["GPP"].to_numpy()[data.trainable], atol=1e-5)
+    units = view.target * view.scales[0].std + view.scales[0].mean
+    known = data.trainable[..., 0]
+    np.testing.assert_allclose(units[known, 0], cube["GPP"].to_numpy()[known], atol=1e-5)
+
+
+def test_the_view_may_stop_by_validation_days_and_nothing_else(cube, data):
+    view = data.view()
+    np.testing.assert_array_equal(view.stopping, data.stopping)
+    assert view.stopping.any()
+    assert not (view.stopping & view.visible.known).any()
+    assert not view.stopping_target[~view.stopping].any()
+    units = view.stopping_target * view.scales[0].std + view.scales[0].mean
+    days = view.stopping[..., 0]
+    np.testing.assert_allclose(units[days, 0], cube["GPP"].to_numpy()[days], atol=1e-5)
 
 
 def test_no_array_on_the_device_holds_a_flux_of_a_test_site(cube, data):
-    kept = data.arrays.target.view(len(data.train_sites), data.arrays.days, 2)
+    kept = data.arrays.target.view(len(data.train_sites), data.arrays.days, 3)
     tested = data.split.members("test", cube["site_id"].to_numpy())
     assert not kept[tested].any()
 
@@ -237,7 +250,7 @@ def test_predict_batches_carry_no_target(cube, data, tmp_path):
     assert shown
     assert not any(batch["target"].any() or batch["target_mask"].any() for batch in shown)
     index = torch.stack([torch.cat([batch[name] for batch in shown]) for name in ("site", "day")], dim=1)
-    assert known.arrays.gather(index)["target_mask"].any()
+    assert known.arrays.gather(index, "train")["target_mask"].any()
 
 
 def test_a_trainer_counts_every_training_day_once_an_epoch(cube, tmp_path):
@@ -247,53 +260,4 @@ def test_a_trainer_counts_every_training_day_once_an_epoch(cube, tmp_path):
     lengths = [-(-len(sampler.epoch(number)) // 4) for number in range(12)]
     assert len(set(lengths)) > 1
     shown = shown_by(lambda trainer, m: trainer.fit(m, datamodule=module), tmp_path, max_steps=sum(lengths))
-    times = np.zeros(module.trainable.shape, int)
-    for batch in shown:
-        row, day = torch.nonzero(batch["target_mask"], as_tuple=True)
-        np.add.at(times, (batch["site"][row].numpy(), (batch["day"][row] + day).numpy()), 1)
-    np.testing.assert_array_equal(times, 12 * module.trainable)
-
-
-# --- slow inputs ------------------------------------------------------------------------------------------------------
-
-
-def naive_trailing_mean(series: np.ndarray, day: int, span: int) -> float:
-    """Mean of the known values of the ``span`` days that end with ``day``; NaN where fewer than half are known."""
-    days = series[max(day - span + 1, 0) : day + 1].astype(np.float64)
-    known = days[np.isfinite(days)]
-    return known.mean() if len(known) >= span / 2 else np.nan
-
-
-@given(st.integers(0, 99), st.sampled_from([0.0, 0.1, 0.5, 0.6]))
-def test_trailing_means_end_on_their_day(seed, missing):
-    rng = np.random.default_rng(seed)
-    fast = rng.normal(5, 1, (2, 400, 2)).astype(np.float32)
-    fast[rng.random(fast.shape) < missing] = np.nan
-    means = trailing_means(torch.from_numpy(fast)).numpy()
-    assert means.shape == (2, 400, 4)
-    for day in (0, 14, 15, 29, 30, 181, 182, 183, 364, 365, 399):
-        for feature in range(2):
-            naive = [naive_trailing_mean(fast[1, :, feature], day, span) for span in (30, 365)]
-            np.testing.assert_allclose(means[1, day, [feature, 2 + feature]], naive, rtol=1e-5)
-
-
-def test_slow_blocks_of_a_batch_are_trailing_means_up_to_the_day_before_they_are_read(cube, data):
-    """End to end, by the names of the slow features: what day d may read ends before day d."""
-    window = data.window
-    scaled = {name: data.scaler.scale(name, data.cube[name].to_numpy()) for name in data.roles.fast}
-    index = torch.tensor([[0, 400], [3, 380], [7, -30], [2, 690]])
-    batch = data.arrays.gather(index)
-    compared = 0
-    for i, (site, first) in enumerate(index.tolist()):
-        for day in range(0, window.days, 7):
-            block = int(window.last_block()[day])
-            closed = first + day // window.block_days * window.block_days - 1
-            assert closed < first + day
-            for feature, name in enumerate(data.layout.slow):
-                driver, span = name.rsplit("_", 1)
-                inside = 0 <= closed < len(cube["time"])
-                naive = naive_trailing_mean(scaled[driver][site], closed, int(span[:-1])) if inside else np.nan
-                assert bool(batch["slow_mask"][i, block, feature]) == np.isfinite(naive)
-                assert float(batch["slow"][i, block, feature]) == pytest.approx(np.nan_to_num(naive), abs=1e-5)
-                compared += np.isfinite(naive)
-    assert compared > 100
+    np.testing.assert_array_equal(days_counted(shown, module), 12 * module.trainable)

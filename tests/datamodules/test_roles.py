@@ -5,9 +5,9 @@ from raciflux.datamodules.roles import Pair, choose, scored_days
 from raciflux.errors import UserError
 from raciflux.variables import CLASSES, DRIVERS, STATICS, TARGETS
 
-from worlds import tiny_cube
+from worlds import carbon_cube, tiny_cube
 
-PAIR = Pair("a_pair", "GPP", ("TA",), ("SW", "VPD", "P", "SW_POT"), ("mat", "elevation", "map"), ("koppen", "igbp"))
+PAIR = Pair("a_pair", ("GPP",), ("TA",), ("SW", "VPD", "P", "SW_POT"), ("mat", "elevation", "map"), ("koppen", "igbp"))
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def cube():
 
 def test_what_the_cube_has_in_the_order_of_the_pair(cube):
     roles = choose(PAIR, [cube])
-    assert roles.target == "GPP"
+    assert roles.targets == ("GPP",)
     assert roles.fast == ("TA", "SW", "VPD", "SW_POT")
     assert roles.static == ("mat", "elevation")
     assert roles.classes == ("koppen", "igbp")
@@ -54,7 +54,7 @@ def test_a_wrong_choice_is_named(cube, drop, without, said):
 @pytest.mark.parametrize("pair", [module.pair for module in PAIRS.values()], ids=lambda pair: pair.name)
 def test_every_pair_speaks_of_variables_that_a_cube_may_hold(pair):
     assert PAIRS[pair.name].pair is pair
-    assert pair.target in TARGETS
+    assert pair.targets and set(pair.targets) <= set(TARGETS)
     assert set(pair.required + pair.optional) <= set(DRIVERS)
     assert set(pair.static) <= set(STATICS)
     assert set(pair.classes) <= set(CLASSES)
@@ -75,17 +75,31 @@ def test_measured_and_well_filled_days_at_their_limits(cube):
     graded = with_quality(
         cube, [1.0, 1.0, 1.0, 1.0, nan, 1.0], [0.75, 0.74, 0.75, nan, 1.0, 1.0], [0.5, 1.0, 0.49, 1.0, 1.0, nan]
     )
-    measured, convention = scored_days(graded, "GPP", "measured")
-    assert measured.tolist() == [[True, False, False, False, False, False]]
-    assert convention.tolist() == [[True, False, True, False, False, True]]
+    measured, convention = scored_days(graded, ["GPP"], "measured")
+    assert measured[..., 0].tolist() == [[True, False, False, False, False, False]]
+    assert convention[..., 0].tolist() == [[True, False, True, False, False, True]]
 
 
 def test_published_data_count_wherever_there_is_a_value(cube):
     bare = with_quality(cube, [1.0, np.nan, 0.0, 1.0, 1.0, 1.0], [0] * 6, [0] * 6).drop_vars(["GPP_qc", "GPP_measured"])
-    measured, convention = scored_days(bare.transpose("time", "site"), "GPP", "published")
-    assert measured.tolist() == convention.tolist() == [[True, False, True, True, True, True]]
+    measured, convention = scored_days(bare.transpose("time", "site"), ["GPP"], "published")
+    assert measured[..., 0].tolist() == convention[..., 0].tolist() == [[True, False, True, True, True, True]]
+
+
+def test_each_target_counts_by_its_own_quality():
+    cube = carbon_cube(sites=6, days=30)
+    both = scored_days(cube, ("GPP", "NEE"), "measured")
+    for i, target in enumerate(("GPP", "NEE")):
+        for together, alone in zip(both, scored_days(cube, (target,), "measured"), strict=True):
+            assert together.shape == (6, 30, 2)
+            np.testing.assert_array_equal(together[..., i], alone[..., 0])
+    turned = scored_days(cube, ("NEE", "GPP"), "measured")
+    np.testing.assert_array_equal(turned[0][..., ::-1], both[0])
+    assert (both[0][..., 0] != both[0][..., 1]).any()
+    with pytest.raises(UserError, match="needs NEE_qc"):
+        scored_days(cube.drop_vars("NEE_qc"), ("GPP", "NEE"), "measured")
 
 
 def test_a_quality_that_is_not_there_is_said(cube):
     with pytest.raises(UserError, match=r"data.quality=measured needs GPP_measured, which.*data.quality=published"):
-        scored_days(cube.drop_vars("GPP_measured"), "GPP", "measured")
+        scored_days(cube.drop_vars("GPP_measured"), ["GPP"], "measured")

@@ -8,16 +8,18 @@ from raciflux.datamodules.roles import Roles
 from raciflux.datamodules.scaling import CONSTANT, Scaler
 from raciflux.errors import UserError
 
-from worlds import tiny_cube
+from worlds import carbon_cube, tiny_cube
 
-ROLES = Roles("GPP", ("TA", "VPD"), ("elevation", "mat"), ("igbp", "koppen"))
+ROLES = Roles(("GPP",), ("TA", "VPD"), ("elevation", "mat"), ("igbp", "koppen"))
 SITES, DAYS = 12, 100
 TRAIN = np.arange(SITES) < 6
 TRAINABLE = np.isfinite(tiny_cube(SITES, DAYS)["GPP"].to_numpy()) & TRAIN[:, None] & (np.arange(DAYS) % 3 > 0)
 
 
 def fitted(cube: xr.Dataset, train=TRAIN, trainable=TRAINABLE, roles=ROLES) -> Scaler:
-    return Scaler.fit(cube, roles, train, trainable)
+    """Fit on the whole record of the sites ``train``, or on its days (site, day)."""
+    days = np.broadcast_to(train[:, None], (SITES, DAYS)) if train.ndim == 1 else train
+    return Scaler.fit(cube, roles, days, trainable.reshape(SITES, DAYS, -1))
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def test_moments_are_of_the_finite_values_of_training_sites(cube):
         values = cube[name].to_numpy()[TRAIN].astype(np.float64)
         assert scaler.inputs[name] == pytest.approx((np.nanmean(values), np.nanstd(values)))
     target = cube["GPP"].to_numpy()[TRAINABLE].astype(np.float64)
-    assert scaler.target == TargetScale("gC m-2 d-1", pytest.approx(target.mean()), pytest.approx(target.std()))
+    mean, std = pytest.approx(target.mean()), pytest.approx(target.std())
+    assert scaler.targets == (TargetScale("gC m-2 d-1", mean, std),)
 
 
 def test_nothing_at_validation_or_test_sites_changes_it(cube):
@@ -93,6 +96,33 @@ def test_no_training_day_is_said(cube):
         fitted(cube, trainable=np.zeros((SITES, DAYS), bool))
 
 
+def test_later_days_of_a_training_site_change_nothing(cube):
+    """A split in time trains on each site's past; a static has no past, and counts."""
+    past = TRAIN[:, None] & (np.arange(DAYS)[None] < 40 + np.arange(SITES)[:, None])
+    later = cube
+    for name in ("TA", "VPD", "GPP"):
+        later = changed(later, name, ~past, 1e6)
+    fit_on_past = fitted(cube, past, TRAINABLE & past)
+    assert fitted(later, past, TRAINABLE & past) == fit_on_past != fitted(cube)
+    assert fit_on_past.inputs["mat"] == fitted(cube).inputs["mat"]
+
+
+def test_each_target_is_scaled_by_its_own_days(tmp_path):
+    cube = carbon_cube(SITES, DAYS)
+    roles = replace(ROLES, targets=("NEE", "GPP"))
+    days = np.stack([np.isfinite(cube[name].to_numpy()) & TRAIN[:, None] for name in roles.targets], axis=-1)
+    scaler = fitted(cube, trainable=days, roles=roles)
+    for i, name in enumerate(roles.targets):
+        values = cube[name].to_numpy()[days[..., i]].astype(np.float64)
+        assert (scaler.targets[i].mean, scaler.targets[i].std) == pytest.approx((values.mean(), values.std()))
+    assert scaler.targets[0] != scaler.targets[1]
+    scaler.save(tmp_path / "scaler.yaml")
+    assert Scaler.load(tmp_path / "scaler.yaml") == scaler
+    none_of_gpp = days & np.array([True, False])
+    with pytest.raises(UserError, match="no day of GPP can be trained on"):
+        fitted(cube, trainable=none_of_gpp, roles=roles)
+
+
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +139,7 @@ def test_saved_and_loaded_it_is_the_same_to_the_bit(cube, tmp_path):
 
 
 def test_roles_without_statics_or_classes_come_back(cube, tmp_path):
-    scaler = fitted(cube, roles=Roles("GPP", ("TA",), (), ()))
+    scaler = fitted(cube, roles=Roles(("GPP",), ("TA",), (), ()))
     scaler.save(tmp_path / "scaler.yaml")
     assert Scaler.load(tmp_path / "scaler.yaml") == scaler
 
@@ -117,19 +147,20 @@ def test_roles_without_statics_or_classes_come_back(cube, tmp_path):
 def test_a_reader_sees_names_and_units(cube, tmp_path):
     fitted(cube).save(tmp_path / "scaler.yaml")
     text = (tmp_path / "scaler.yaml").read_text()
-    assert text.startswith("target:\n  name: GPP\n  unit: gC m-2 d-1\n")
+    assert text.startswith("targets:\n  GPP:\n    unit: gC m-2 d-1\n")
     assert "  VPD:\n    unit: hPa\n" in text
 
 
 DAMAGED = {
     "missing": None,
     "empty": b"",
-    "torn": b"target:\n  name: GPP\n  unit: gC m-2 d-1\n  mean: 3.1\n",
+    "torn": b"targets:\n  GPP:\n    unit: gC m-2 d-1\n    mean: 3.1\n",
     "not YAML": b"a: b: c: [",
     "not text": b"\xff\xfe\x00\x9d\x81",
     "a list": b"- 1\n- 2\n",
     "a word": b"scaler",
-    "classes as a list": b"target: {name: GPP, unit: x, mean: 0, std: 1}\nfast: {}\nstatic: {}\nclasses: [igbp]\n",
+    "targets as a list": b"targets: [GPP]\nfast: {}\nstatic: {}\nclasses: {}\n",
+    "classes as a list": b"targets: {GPP: {unit: x, mean: 0, std: 1}}\nfast: {}\nstatic: {}\nclasses: [igbp]\n",
 }
 
 
@@ -147,8 +178,8 @@ def test_carried_to_towers_the_inputs_keep_their_scale_but_constants_and_the_tar
     towers = fitted(cube)
     flat, moved = towers.roles.static[0], towers.roles.fast[0]
     inputs = towers.inputs | {flat: (2000.0, CONSTANT), moved: (5.0, 3.0)}
-    simulation = replace(towers, inputs=inputs, target=TargetScale("gC m-2 d-1", 1.0, 2.0))
+    simulation = replace(towers, inputs=inputs, targets=(TargetScale("gC m-2 d-1", 1.0, 2.0),))
     carried = simulation.carried_to(towers)
-    assert carried.target == towers.target
+    assert carried.targets == towers.targets
     assert carried.inputs[flat] == towers.inputs[flat]
     assert carried.inputs[moved] == (5.0, 3.0)
