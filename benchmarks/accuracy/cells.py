@@ -12,14 +12,13 @@ from .grids import SEEDLESS, Grid
 
 DONE = "cell.json"  # stands in the folder of a fold once the cell is finished: minutes, parameters, validation score
 
-# The same for every cell: one core a process, nothing sent anywhere, 200 steps (validation is flat long before).
+# The same for every cell: one core a process, nothing sent anywhere.
 REGIME = (
     "compare=[]",
     "trainer.threads=1",
     "trainer.progress=false",
     "trainer.accelerator=cpu",
     "logger.wandb=disabled",
-    "transfer.finetune.steps=200",
 )
 
 
@@ -29,7 +28,7 @@ class Run:
 
     Attributes
     ----------
-    overrides : the split's overrides, then the model's chosen hyper-parameters.
+    overrides : the grid's regime, the split's overrides, then the model's chosen hyper-parameters.
     """
 
     grid: str
@@ -67,7 +66,7 @@ def runs_of(
     seeds : number of seeds of models that draw anything.
     """
     return [
-        Run(name, grid.experiment, split, model, seed, (*grid.splits[split], *chosen.get(model, ())))
+        Run(name, grid.experiment, split, model, seed, (*grid.regime, *grid.splits[split], *chosen.get(model, ())))
         for seed, split, model in _wanted(grid, only, seeds)
     ]
 

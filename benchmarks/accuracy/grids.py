@@ -17,6 +17,7 @@ class Grid:
     experiment : recipe that every cell starts from.
     splits : overrides of each split, by its name in the results.
     models : models that are run.
+    regime : overrides of every cell: the budget of training.
     seeds : number of seeds of models that draw anything.
     tuned_on : split on whose fold 0 hyper-parameters are chosen, by validation alone; None where there is no tuning.
     about : what must be said beside every number of this benchmark.
@@ -25,6 +26,7 @@ class Grid:
     experiment: str
     splits: Mapping[str, tuple[str, ...]]
     models: tuple[str, ...]
+    regime: tuple[str, ...]
     seeds: int
     tuned_on: str | None
     about: str
@@ -42,6 +44,7 @@ GRIDS: dict[str, Grid] = {
             "temporal": ("data.split.file=fluxnet2015_temporal_v1", "data.split.fold=null"),
         },
         models=MODELS,
+        regime=("transfer.finetune.steps=200",),  # validation is flat long before
         seeds=3,
         tuned_on="spatial",
         about="FLUXNET2015 daily towers; GPP is a partitioned product. GPP and NEE are predicted by one model.",
@@ -50,6 +53,7 @@ GRIDS: dict[str, Grid] = {
         experiment="peprmt_ch4",
         splits={"leave_site_out": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
         models=FEW,
+        regime=(),
         seeds=3,
         tuned_on=None,
         about="Four tidal wetlands, gap-filled and without a quality column: scored as published. Networks are "
@@ -60,6 +64,7 @@ GRIDS: dict[str, Grid] = {
         experiment="pmodel_gpp",
         splits={"leave_site_out": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
         models=FEW,
+        regime=(),
         seeds=3,
         tuned_on=None,
         about="Seven towers, days of good quality only, scored as published; GPP is a partitioned product. Networks "
@@ -69,6 +74,7 @@ GRIDS: dict[str, Grid] = {
         experiment="embedded_wetland_ch4",
         splits={"spatial": ("data.split.fold=null",)},
         models=FEW,
+        regime=(),
         seeds=3,
         tuned_on=None,
         about="The embedded world: made-up towers whose truth is known; networks are pretrained on its simulation.",

@@ -32,13 +32,13 @@ BOUNDS = " ({})"  # how an interval follows its number
 
 def write_page(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws: int, path: Path) -> None:
     """Write the tables of every split and target, from the runs whose folds are all finished."""
-    lines = [f"# Accuracy: {name}", "", grid.about, "", *_how(name, runs, folder)]
+    lines = [f"# Accuracy: {name}", "", grid.about, "", *_how(name, grid, runs, folder)]
     whole = list(pooled(runs, folder))
     for split in grid.splits:
         of_split = [(run, place) for run, place in whole if run.split == split]
         if len({run.model for run, _ in of_split}) < 2:
             continue
-        lines += ["", f"## Split: {split}", *_sizes([run for run, _ in of_split], folder)]
+        lines += ["", f"## Split: {split}", *_sizes(grid, [run for run, _ in of_split], folder)]
         compared = compare_folders([place for _, place in of_split], reference="best_baseline", draws=draws)
         for comparison in compared.values():
             lines += _tables(comparison)
@@ -46,7 +46,7 @@ def write_page(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws: 
     write_text("\n".join(lines) + "\n", path)
 
 
-def _how(name: str, runs: Sequence[Run], folder: Path) -> list[str]:
+def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
     """Say what made the page: command, versions, machine, date, minutes."""
     done = [json.loads((fold / DONE).read_text()) for run in runs for fold in run.folds(folder)]
     minutes = sum(cell["minutes"] for cell in done)
@@ -55,18 +55,19 @@ def _how(name: str, runs: Sequence[Run], folder: Path) -> list[str]:
         f"* made by `python scripts/benchmark.py accuracy={name}`, {time.strftime('%Y-%m-%d')}: {len(done)} cells, "
         f"{minutes:.0f} minutes of single-core processes on a machine that did other work as well",
         f"* {versions}; Python {platform.python_version()}, {platform.system()} {platform.machine()}, no GPU",
-        "* every cell: the same split file, the same early stopping on validation clusters, one core, seeds 0, 1, ... "
-        "paired over models; hyper-parameters as chosen in `tuning.csv` where there is one",
+        f"* every cell: {shlex.join(grid.regime) or 'the defaults of the recipe'}, the same split file, the same early "
+        "stopping on validation clusters, one core, seeds 0, 1, ... paired over models; hyper-parameters as chosen in "
+        "`tuning.csv` where there is one",
         "* `results.csv` holds every site's numbers; intervals resample clusters of towers and seeds",
     ]
 
 
-def _sizes(runs: Sequence[Run], folder: Path) -> list[str]:
+def _sizes(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
     """Table of sizes, chosen hyper-parameters and training time of each model."""
     lines = ["", "| model | trained numbers | minutes a fold | hyper-parameters |", "|---|---|---|---|"]
     for run in {run.model: run for run in runs}.values():
         cells = [json.loads((fold / DONE).read_text()) for fold in run.folds(folder)]
-        chosen = [text for text in run.overrides if not text.startswith("data.")]
+        chosen = [text for text in run.overrides if text not in grid.regime and not text.startswith("data.")]
         numbers = f"{cells[0]['parameters']:,}" if cells[0]["parameters"] else "–"
         minutes = statistics.median(cell["minutes"] for cell in cells)
         lines.append(f"| {run.model} | {numbers} | {minutes:.1f} | {shlex.join(chosen) or 'defaults'} |")

@@ -44,7 +44,9 @@ def tuning_cells(name: str, grid: Grid, folder: Path, models: Sequence[str]) -> 
         if model not in grid.models or (models and model not in models):
             continue
         for number, overrides in enumerate(of_model):
-            run = Run(name, grid.experiment, grid.tuned_on, model, 0, (*grid.splits[grid.tuned_on], *overrides))
+            run = Run(
+                name, grid.experiment, grid.tuned_on, model, 0, (*grid.regime, *grid.splits[grid.tuned_on], *overrides)
+            )
             cells.append(Cell(run, 0, folder / name / "tuning" / model / str(number) / "fold0"))
     return cells
 

@@ -1,0 +1,158 @@
+"""The accuracy benchmark on a tiny grid: cells run once, resume, are collected, and what is missing is said."""
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from raciflux.config.models import MODELS
+from raciflux.errors import UserError
+from rich.console import Console
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.accuracy import collect, main, pages, tune, work  # noqa: E402
+from benchmarks.accuracy.cells import DONE, runs_of  # noqa: E402
+from benchmarks.accuracy.grids import GRIDS, SEEDLESS, Grid  # noqa: E402
+from benchmarks.accuracy.settings import parse_settings  # noqa: E402
+
+TINY = Grid(
+    experiment="embedded_wetland_ch4",
+    splits={
+        "spatial": (
+            "data.source.places=16",
+            "data.source.years=3",
+            "data.simulation.places=24",
+            "data.simulation.years=2",
+            "data.split.folds=3",
+            "data.split.fold=null",
+            "data.split.min_scored_days=30",
+        )
+    },
+    models=("site_mean", "climatology", "lstm"),
+    regime=tuple(
+        f"transfer.{stage}.{key}" for stage in ("pretrain", "finetune") for key in ("steps=2", "check_every=2")
+    ),
+    seeds=2,
+    tuned_on="spatial",
+    about="A tiny grid.",
+)
+EVERYTHING = {"models": [], "splits": []}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """The folder of runs after the whole tiny grid has run in this process."""
+    folder = tmp_path_factory.mktemp("runs")
+    for cell in work.cells_of(runs_of("tiny", TINY, {}, EVERYTHING, TINY.seeds), folder):
+        said = work.run_cell(cell)
+        assert "validation" in said, said
+    return folder
+
+
+def test_each_model_runs_with_every_seed_it_draws_from():
+    runs = runs_of("tiny", TINY, {"lstm": ("model.hidden=8",)}, EVERYTHING, 2)
+    assert [(run.model, run.seed) for run in runs] == [("site_mean", 0), ("climatology", 0), ("lstm", 0), ("lstm", 1)]
+    assert set(SEEDLESS) <= set(MODELS)
+    lstm = runs[2].config()
+    assert (lstm.model.hidden, lstm.transfer.finetune.steps, lstm.logger.wandb) == (8, 2, "disabled")
+    assert lstm.compare == []
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_every_cell_of_the_shipped_grids_composes_with_every_candidate(name):
+    grid = GRIDS[name]
+    tried = tune.candidates() if grid.tuned_on else {}
+    for model in grid.models:
+        for overrides in tried.get(model, [[]]):
+            for run in runs_of(name, grid, {model: tuple(overrides)}, {"models": [model], "splits": []}, 1):
+                assert run.config().model.name == model
+
+
+def test_tuning_tries_the_same_few_configurations_of_each_model():
+    counts = {model: len(tried) for model, tried in tune.candidates().items()}
+    assert set(counts.values()) == {4}
+    assert set(counts) == set(MODELS) - {"site_mean"}
+
+
+def test_results_hold_each_site_once_a_model_and_seed(finished, tmp_path):
+    runs = runs_of("tiny", TINY, {}, EVERYTHING, TINY.seeds)
+    assert collect.write_results(runs, finished, tmp_path / "results.csv") == 12
+    table = pl.read_csv(tmp_path / "results.csv")
+    assert tuple(table.columns) == collect.COLUMNS
+    key = ["model", "seed", "target", "site", "score", "metric"]
+    assert table.select(key).is_duplicated().sum() == 0, "a site is tested in one fold only"
+    of_lstm = table.filter(model="lstm", seed=1, score="measured", metric="rmse")
+    of_mean = table.filter(model="site_mean", score="measured", metric="rmse")
+    assert set(of_lstm["site"]) == set(of_mean["site"]) and set(of_lstm["fold"]) == {0, 1, 2}
+
+
+def test_page_has_tables_and_says_what_is_missing(finished, tmp_path):
+    more = replace(TINY, models=(*TINY.models, "ct_lstm"))
+    runs = runs_of("tiny", more, {}, EVERYTHING, more.seeds)
+    pages.write_page("tiny", more, runs, finished, 100, tmp_path / "README.md")
+    page = (tmp_path / "README.md").read_text()
+    assert "| ct_lstm | 0 of 6 **missing** |" in page
+    assert "| lstm | 6 of 6 |" in page
+    assert "best baseline" in page and "| climatology | –" in page
+    assert "A tiny grid." in page
+
+
+def test_a_finished_cell_is_not_run_again_and_a_failed_one_is_said(finished, tmp_path):
+    cell = work.cells_of(runs_of("tiny", TINY, {}, EVERYTHING, 1), finished)[0]
+    before = (cell.folder / DONE).stat().st_mtime_ns
+    console = Console(record=True, quiet=True)
+    work.work([cell], 1, console)  # starts no process, since nothing is to do
+    assert (cell.folder / DONE).stat().st_mtime_ns == before
+
+    broken = replace(cell, folder=tmp_path / "cell", run=replace(cell.run, overrides=(*cell.run.overrides, "no=1")))
+    assert "failed" in work.run_cell(broken)
+    assert "no key 'no'" in (tmp_path / "cell" / work.FAILED).read_text()
+
+
+def test_the_choice_is_the_best_on_validation_once_all_were_tried(tmp_path, monkeypatch):
+    monkeypatch.setattr(tune, "candidates", lambda: {"lstm": [[], ["model.hidden=8"], ["model.dropout=0.1"]]})
+    table = tmp_path / "tuning.csv"
+    for number, score in enumerate([0.7, 0.5]):
+        place = tmp_path / "tiny" / "tuning" / "lstm" / str(number) / "fold0"
+        place.mkdir(parents=True)
+        (place / DONE).write_text(json.dumps({"validation": score, "minutes": 1.0, "parameters": 10}))
+    tune.write_tuning("tiny", tmp_path, table)
+    assert tune.chosen(table) == {}, "one configuration has not been tried yet"
+    place = tmp_path / "tiny" / "tuning" / "lstm" / "2" / "fold0"
+    place.mkdir(parents=True)
+    (place / DONE).write_text(json.dumps({"validation": 0.6, "minutes": 1.0, "parameters": None}))
+    tune.write_tuning("tiny", tmp_path, table)
+    assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}
+    with table.open() as file:
+        assert [row["chosen"] for row in csv.DictReader(file)] == ["0", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["accuracy=fluxnet"], "fluxnet2015"),
+        (["models=[lstmm]"], "did you mean 'lstm'"),
+        (["splits=[time]"], "has no 'time'"),
+        (["accuracy=embedded", "tune=true"], "leave tune out"),
+        (["job=1"], "did you mean 'jobs'"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(given, said):
+    with pytest.raises(UserError) as caught:
+        parse_settings(given)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_command_writes_the_tables_of_what_is_finished(finished, tmp_path, monkeypatch):
+    monkeypatch.setitem(GRIDS, "embedded", TINY)
+    renamed = tmp_path / "runs"
+    renamed.mkdir()
+    (renamed / "embedded").symlink_to(finished / "tiny", target_is_directory=True)
+    arguments = ["accuracy=embedded", "jobs=0", "draws=100", f"runs={renamed}", f"output={tmp_path}"]
+    main.measure_accuracy(arguments, Console(quiet=True))
+    assert (tmp_path / "embedded" / "README.md").exists() and (tmp_path / "embedded" / "results.csv").exists()
