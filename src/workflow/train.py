@@ -9,10 +9,11 @@ import xarray as xr
 
 from ..atomic import write_text
 from ..config.models import MODELS
-from ..config.schema import Config
+from ..config.schema import CalibrationConfig, Config
 from ..datamodules.splits import Split
 from ..errors import UserError
-from ..evaluation.run_folder import write_predictions
+from ..evaluation.conformal import Calibration
+from ..evaluation.run_folder import RunFolder, write_predictions
 from ..modules import TRAINABLE
 from .calibration import calibrate_fold, with_interval
 from .calibration_parts import calibration_parts
@@ -67,55 +68,68 @@ def _run_model(config: Config, prepared: Prepared, folder: Path, progress: RunPr
 
 def pool_folds(of_folds: Sequence[Path], folder: Path, targets: Sequence[str]) -> None:
     """Join the tests of all folds into one run folder."""
-    pooled = scored_folders(folder, targets)
-    for target, path in pooled.items():
-        tests = [xr.open_zarr(scored_folders(fold, targets)[target] / "predictions.zarr").load() for fold in of_folds]
-        path.mkdir(parents=True, exist_ok=True)
-        write_predictions(xr.concat(tests, "site", combine_attrs="override"), path / "predictions.zarr")
+    tests = [_stored(fold, targets) for fold in of_folds]
+    pooled = {
+        target: xr.concat([test[target] for test in tests], "site", combine_attrs="override") for target in targets
+    }
+    _write(pooled, folder)
 
 
 def run_fold(config: Config, prepared: Prepared, fold: int, folder: Path, progress: RunProgress) -> None:
     """Train and test one fold into ``folder``, unless that was done before."""
     targets = prepared.roles.targets
-    if all((path / "predictions.zarr").exists() for path in scored_folders(folder, targets).values()):
+    if _finished(folder, targets):
         progress.skip(total_steps(replace(config, compare=[]), 1))
         return
     split = fold_split(config, prepared, fold)
     _keep_split(split, folder / "splits.json")
+    calibrated = {} if config.calibration.kind == "none" else _calibrate(config, prepared, split, folder, progress)
+    said = _learn_and_predict(config, prepared, split, folder, progress)
+    _write({name: with_interval(said[name], calibrated[name]) for name in calibrated} or said, folder)
+
+
+def _calibrate(
+    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress
+) -> dict[str, Calibration]:
+    """Learn the width of each target's intervals from models that did not train on the clusters they predict."""
+    described, targets, keys = prepared.described, prepared.roles.targets, config.calibration
+    quiet = replace(config, logger=replace(config.logger, wandb="disabled"))
+    inner = calibration_parts(split, described.site_id, described.cluster, keys.parts, config.data.split.seed)
+    places = [folder / "calibration" / f"part{number}" for number in range(len(inner))]
+    for part, place in zip(inner, places, strict=True):
+        place.mkdir(parents=True, exist_ok=True)
+        if _finished(place, targets):
+            progress.skip(total_steps(replace(config, compare=[], calibration=CalibrationConfig()), 1))
+        else:
+            _write(_learn_and_predict(quiet, prepared, part, place, progress), place)
+    out_of_fold = [_stored(place, targets) for place in places]
+    calibrated = {target: calibrate_fold(split, [part[target] for part in out_of_fold], config) for target in targets}
+    for target, calibration in calibrated.items():
+        calibration.save(folder / "calibration" / f"{target}.json")
+    return calibrated
+
+
+def _learn_and_predict(
+    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress
+) -> dict[str, xr.Dataset]:
     learned = learn(config, prepared, split, folder, progress)
-    said = {target: predictions(config, learned.data, learned.predicted, target) for target in targets}
-    del learned
-    if config.calibration.kind != "none":
-        said = _with_intervals(config, prepared, split, folder, said, progress)
-    for target, path in scored_folders(folder, targets).items():
+    return {target: predictions(config, learned.data, learned.predicted, target) for target in prepared.roles.targets}
+
+
+def _finished(folder: Path, targets: Sequence[str]) -> bool:
+    return all((path / "predictions.zarr").exists() for path in scored_folders(folder, targets).values())
+
+
+def _stored(folder: Path, targets: Sequence[str]) -> dict[str, xr.Dataset]:
+    places = scored_folders(folder, targets).items()
+    return {target: RunFolder(path).predictions() for target, path in places}
+
+
+def _write(said: Mapping[str, xr.Dataset], folder: Path) -> None:
+    """Write the predictions of every target."""
+    for target, path in scored_folders(folder, tuple(said)).items():
         path.mkdir(parents=True, exist_ok=True)
         write_predictions(said[target], path / "predictions.zarr")
-
-
-def _with_intervals(
-    config: Config,
-    prepared: Prepared,
-    split: Split,
-    folder: Path,
-    said: Mapping[str, xr.Dataset],
-    progress: RunProgress,
-) -> dict[str, xr.Dataset]:
-    """Give the predictions of each target an interval, set by models that did not train on the cluster they predict."""
-    calibration, described = config.calibration, prepared.described
-    quiet = replace(config, logger=replace(config.logger, wandb="disabled"))
-    inner = calibration_parts(split, described.site_id, described.cluster, calibration.parts, config.data.split.seed)
-    out_of_fold = []
-    for number, part in enumerate(inner):
-        place = folder / "calibration" / f"part{number}"
-        place.mkdir(parents=True, exist_ok=True)
-        learned = learn(quiet, prepared, part, place, progress)
-        out_of_fold.append({target: predictions(quiet, learned.data, learned.predicted, target) for target in said})
-    calibrated = {}
-    for target, dataset in said.items():
-        fitted = calibrate_fold(split, [part[target] for part in out_of_fold], config)
-        fitted.save(folder / "calibration" / f"{target}.json")
-        calibrated[target] = with_interval(dataset, fitted)
-    return calibrated
 
 
 def _keep_split(split: Split, path: Path) -> None:
