@@ -3,6 +3,8 @@
 import functools
 import json
 import multiprocessing
+import os
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -43,7 +45,8 @@ def work(cells: Sequence[Cell], jobs: int, console: Console) -> None:
     todo = [cell for cell in cells if not (cell.folder / DONE).exists()]
     console.print(f"{len(cells) - len(todo)} of {len(cells)} cells are finished; {jobs} at a time", highlight=False)
     started = time.monotonic()
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _end_with_parent, (os.getpid(),)) as pool:
         waiting = {pool.submit(run_cell, cell): cell for cell in todo}
         for i, future in enumerate(as_completed(waiting), 1):
             cell = waiting[future]
@@ -53,6 +56,20 @@ def work(cells: Sequence[Cell], jobs: int, console: Console) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def _end_with_parent(parent: int) -> None:
+    """Watch the process that hands out cells: when it is killed, a worker would go on unseen, beside those of the next.
+
+    A cell cut short is simply not finished; its checkpoints let it go on.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_cell(cell: Cell) -> str:
