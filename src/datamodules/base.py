@@ -73,6 +73,7 @@ class FluxDataModule(lightning.LightningDataModule):
         self.train_period = split.period("train", site_id, time)
         trainable = self.convention if config.train_on_filled else self.measured
         self.trainable = trainable & train_days[..., None]
+        self.training_days = np.asarray(self.trainable.any(-1))  # (site, day) a training day of any target
         self.stopping = self.measured & validation_days[..., None]
         self.predictable = days_with_drivers(self.cube, self.pair.required)
         self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_period, self.trainable)
@@ -136,11 +137,11 @@ class FluxDataModule(lightning.LightningDataModule):
         """Yield random tilings of the training days without end, from the trainer's step on."""
         step = self.trainer.global_step if self.trainer else 0
         rank, world = self._rank_and_world()
-        return _loader(RandomTiling(self.trainable.any(-1), self.window, self.batch_size, self.seed, rank, world, step))
+        return _loader(RandomTiling(self.training_days, self.window, self.batch_size, self.seed, rank, world, step))
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Yield each measured validation day once."""
-        return self._fixed(self.stopping.any(-1))
+        return self._fixed(np.asarray(self.stopping.any(-1)))
 
     def predict_dataloader(self) -> DataLoader[Tensor]:
         """Yield each test day on which a required driver is known, once."""

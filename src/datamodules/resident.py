@@ -110,7 +110,7 @@ class ResidentArrays:
         block = torch.arange(window.blocks, device=index.device) - window.history + 1
         slow_rows = (first_row - 1)[:, None] + (block * window.block_days)[None]
         slow = self.slow.index_select(0, slow_rows.reshape(-1)).view(len(index), window.blocks, -1)
-        blocks = target.split(len(self.layout.targets), dim=-1)
+        blocks = torch.split(target, len(self.layout.targets), dim=-1)
         counts = blocks[COUNTS[part]] > 0 if part in COUNTS else torch.zeros_like(blocks[0], dtype=torch.bool)
         counts[:, : window.warmup] = False
         n_fast, n_slow = len(self.layout.fast), len(self.layout.slow)

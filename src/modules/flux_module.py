@@ -73,6 +73,7 @@ class FluxModule(lightning.LightningModule):
         prediction = self.in_units(self.output.mean(self.network(batch)))
         observed = self.in_units(batch["target"])
         for i, statistics in enumerate(self.validation):
+            assert isinstance(statistics, SiteStatistics)
             statistics.update(prediction[..., i], observed[..., i], batch["target_mask"][..., i], batch["site"])
 
     def on_validation_epoch_end(self) -> None:

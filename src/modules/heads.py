@@ -26,4 +26,4 @@ class FluxHead(nn.Module):
     def forward(self, encoded: Tensor) -> Tensor:
         """Return the read-out (batch, day, target, parameter), scaled, of encoded days (batch, day, hidden)."""
         raw: Tensor = self.read(encoded)
-        return raw.unflatten(-1, self.shape)
+        return raw.view(*raw.shape[:-1], *self.shape)

@@ -2,12 +2,10 @@
 
 import gc
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 
 from ..atomic import write_text
@@ -20,13 +18,12 @@ from ..evaluation.metrics import Sums, rmse
 from ..modules import TRAINABLE
 from ..modules.baselines import ESTIMATORS
 from ..transfer import FineTune
-from .folder import run_name
 from .neighbours import write_neighbours
 from .predictions import Predicted, predict_days
 from .prepare import Prepared, simulation_data, tower_data
 from .progress import RunProgress
 from .stages import StageFolder, build_bank, build_module, fit
-from .tracking import finish, wandb_loggers
+from .tracking import TrackedTraining, tracked_training
 
 
 @dataclass(frozen=True)
@@ -47,15 +44,19 @@ class Learned:
 
 def learn(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
     """Train the model of ``config`` on one split into ``folder``, and predict its test days."""
-    learner = _train_network if config.model.name in TRAINABLE else _fit_estimator
-    learned = learner(config, prepared, split, folder, progress)
+    with tracked_training(config, folder, split.fold) as tracked:
+        if config.model.name in TRAINABLE:
+            learned = _train_network(config, prepared, split, folder, progress, tracked)
+        else:
+            learned = _fit_estimator(config, prepared, split, folder)
+        tracked.score(learned.score)
     learned.data.scaler.save(folder / "scaler.yaml")
     write_text(json.dumps({"score": learned.score}) + "\n", folder / "validation.json")
     gc.collect()  # trainer, module and data refer to each other in a ring, which would keep every fold's arrays
     return learned
 
 
-def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
+def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Path) -> Learned:
     """Fit a model without gradients on the towers alone."""
     data = tower_data(config, prepared, split, None)
     view = data.view()
@@ -70,9 +71,12 @@ def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Pat
 def _score(view: TrainingView, scaled: NDArray[np.float32]) -> float:
     """Score scaled fluxes (site, day, target) on the validation days as ``val/score`` scores a network's."""
     counted = view.stopping & np.isfinite(scaled)
-    observed, predicted, counts = (np.moveaxis(part, -1, 1) for part in (view.stopping_target, scaled, counted))
-    by_site = rmse(Sums.of(observed, predicted, counts))  # (site, target)
-    return float(np.nanmean(by_site, axis=0).mean())
+    days_last = (0, 2, 1)
+    sums = Sums.of(view.stopping_target.transpose(days_last), scaled.transpose(days_last), counted.transpose(days_last))
+    by_site = rmse(sums)  # (site, target)
+    known = np.isfinite(by_site)
+    of_target = np.where(known, by_site, 0.0).sum(0) / np.maximum(known.sum(0), 1)  # without a day it has no say
+    return float(of_target.mean())
 
 
 def in_units(scaled: NDArray[np.float32], data: FluxDataModule) -> NDArray[np.float32]:
@@ -82,10 +86,11 @@ def in_units(scaled: NDArray[np.float32], data: FluxDataModule) -> NDArray[np.fl
     return scaled * std + mean
 
 
-def _train_network(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
+def _train_network(
+    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
+) -> Learned:
     """Pretrain on the simulation if there is one, train on the towers, predict the test days."""
-    loggers = wandb_loggers(config, folder, f"{config.model.name}-fold{split.fold}-s{config.seed}", run_name(folder))
-    scaler, callbacks = _pretrain(config, prepared, split, folder, loggers, progress)
+    scaler, callbacks = _pretrain(config, prepared, split, folder, progress, tracked)
     data = tower_data(config, prepared, split, scaler)
     bank = build_bank(config, data)
     if bank is not None:
@@ -93,16 +98,16 @@ def _train_network(config: Config, prepared: Prepared, split: Split, folder: Pat
     stage = config.transfer.finetune
     module = build_module(config, stage, data, bank)
     towers = StageFolder(folder, "towers")
+    loggers = tracked.stage("towers", data)
     fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
     predicted = predict_days(config, module, data)
     if bank is not None:
         write_neighbours(data, module, bank, folder / "neighbours.parquet")
-    finish(loggers)
     return Learned(data, predicted, towers.score())
 
 
 def _pretrain(
-    config: Config, prepared: Prepared, split: Split, folder: Path, loggers: Sequence[Logger], progress: RunProgress
+    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
 ) -> tuple[Scaler | None, list[FineTune]]:
     """Train on the simulation; return the scale of its inputs and the callback that carries its weights on."""
     if prepared.simulation is None:
@@ -110,6 +115,7 @@ def _pretrain(
     stage, place = config.transfer.pretrain, StageFolder(folder, "pretrain")
     data = simulation_data(config, prepared, split)
     module = build_module(config, stage, data, build_bank(config, data))
+    loggers = tracked.stage("pretrain", data)
     fit(config, stage, place, data, module, callbacks=[], loggers=loggers, progress=progress)
     best = place.checkpoints / "best.ckpt"
     return data.scaler, [FineTune(best, config.transfer.freeze, folder / "transfer.json")]
