@@ -117,7 +117,7 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> Predicted:
     data = _unseen(config, scaler, cube)
     if config.model.name not in TRAINABLE:
         model = ESTIMATORS[config.model.name].load(folder / "estimator")
-        flux = in_units(model.predict(data.view(), same_cube=False), data)
+        flux = in_units(model.predict(data.view(), same_cube=False, wanted=data.predictable), data)
         return Predicted(flux, None).where(data.predictable)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     module = build_module(config, config.transfer.finetune, data, bank, same_cube=False)
