@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 import torch
 from raciflux.config.models import LstmConfig
-from raciflux.config.schema import StageConfig
+from raciflux.config.schema import HeadConfig, StageConfig
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.baselines.lstm import Lstm
-from raciflux.modules.flux_module import FluxModule
+from raciflux.modules.flux_module import QUANTILES, FluxModule
 from raciflux.modules.losses import masked_squared_error
 
-from worlds import quiet_trainer, tiny_cube, tiny_data
+from worlds import carbon_cube, quiet_trainer, split_in_time, tiny_cube, tiny_data
 
+POINT = HeadConfig()
 STAGE = StageConfig(steps=12, learning_rate=0.01)
 
 
@@ -18,54 +19,84 @@ def data() -> FluxDataModule:
     return tiny_data(tiny_cube())
 
 
-def module_for(data: FluxDataModule, stage: StageConfig = STAGE) -> FluxModule:
+@pytest.fixture(scope="module", params=["GPP", "GPP and NEE", "GPP and NEE in time"])
+def any_data(request) -> FluxDataModule:
+    cube = tiny_cube() if request.param == "GPP" else carbon_cube()
+    return tiny_data(cube, split_in_time(cube) if "time" in request.param else None)
+
+
+def module_for(
+    data: FluxDataModule, stage: StageConfig = STAGE, head: HeadConfig = POINT, kind: type[Lstm] = Lstm
+) -> FluxModule:
     torch.manual_seed(0)
-    network = Lstm(LstmConfig(hidden=8, dropout=0.0), data.layout)
-    return FluxModule(network, data.layout, data.scaler.target, len(data.train_sites), stage)
+    network = kind(LstmConfig(hidden=8, dropout=0.0), data.layout, head)
+    return FluxModule(network, data.layout, head, data.scaler.targets, len(data.train_sites), stage)
 
 
-def naive_rmse(module: FluxModule, data: FluxDataModule) -> dict[int, float]:
+def validated(module: FluxModule, data: FluxDataModule, folder) -> dict[str, float]:
+    return dict(quiet_trainer(folder).validate(module, datamodule=data, verbose=False)[0])
+
+
+def naive_rmse(module: FluxModule, data: FluxDataModule, target: int) -> list[float]:
     """RMSE of each validation site in units: predicted day by day and compared with the cube itself."""
-    observed = data.cube["GPP"].to_numpy()
+    observed = data.cube[data.roles.targets[target]].to_numpy()
+    scale, days = data.scaler.targets[target], data.stopping[..., target]
     squared: dict[int, list[float]] = {}
     for index in data.val_dataloader():
-        batch = data.arrays.gather(index)
+        batch = data.arrays.gather(index, "validation")
         with torch.no_grad():
-            flux = module.network(batch).double() * data.scaler.target.std + data.scaler.target.mean
+            flux = module.network(batch)[..., target, 0].double() * scale.std + scale.mean
         for row, (site, first) in enumerate(index.tolist()):
             for step in range(data.window.warmup, data.window.days):
                 day = first + step
-                if 0 <= day < observed.shape[1] and data.validation_days[site, day]:
+                if 0 <= day < observed.shape[1] and days[site, day]:
                     squared.setdefault(site, []).append((float(flux[row, step]) - observed[site, day]) ** 2)
-    assert sum(map(len, squared.values())) == data.validation_days.sum()
-    return {site: float(np.sqrt(np.mean(errors))) for site, errors in squared.items()}
+    assert sum(map(len, squared.values())) == days.sum()
+    return [float(np.sqrt(np.mean(errors))) for errors in squared.values()]
 
 
-def test_validation_is_the_mean_over_sites_of_rmse_in_units(data, tmp_path):
-    module = module_for(data)
-    logged = quiet_trainer(tmp_path).validate(module, datamodule=data, verbose=False)[0]
-    per_site = list(naive_rmse(module, data).values())
-    assert len(per_site) == 2
-    assert logged["val/mean_rmse"] == pytest.approx(np.mean(per_site), rel=1e-5)
-    assert logged["val/median_rmse"] == pytest.approx(np.median(per_site), rel=1e-5)
-    again = quiet_trainer(tmp_path).validate(module, datamodule=data, verbose=False)[0]
-    assert again == logged  # sums start anew
+def test_validation_is_the_mean_over_sites_of_rmse_in_units_target_by_target(any_data, tmp_path):
+    data, module = any_data, module_for(any_data)
+    logged = validated(module, data, tmp_path)
+    over_spread = []
+    for i, target in enumerate(data.roles.targets):
+        per_site = naive_rmse(module, data, i)
+        assert len(per_site) == data.stopping[..., i].any(1).sum() >= 2 - i
+        assert logged[f"val/{target}/mean_rmse"] == pytest.approx(np.mean(per_site), rel=1e-5)
+        assert logged[f"val/{target}/median_rmse"] == pytest.approx(np.median(per_site), rel=1e-5)
+        assert np.isfinite(logged[f"val/{target}/median_r2"])
+        over_spread.append(np.mean(per_site) / data.scaler.targets[i].std)
+    assert logged["val/score"] == pytest.approx(np.mean(over_spread), rel=1e-5)
+    assert {name.split("/")[1] for name in logged} == {*data.roles.targets, "score"}
+    assert validated(module, data, tmp_path) == logged  # sums start anew
+
+
+def test_a_target_without_a_validation_day_has_no_say(tmp_path):
+    cube = carbon_cube()
+    split = tiny_data(cube).split
+    silent = cube["NEE"].where(~cube["site_id"].isin(split.validation))
+    data = tiny_data(cube.assign(NEE=silent), split)
+    assert data.stopping.any((0, 1)).tolist() == [True, False]
+    logged = validated(module_for(data), data, tmp_path)
+    assert np.isnan(logged["val/NEE/mean_rmse"])
+    assert logged["val/score"] == pytest.approx(logged["val/GPP/mean_rmse"] / data.scaler.targets[0].std / 2)
 
 
 def test_validation_does_not_depend_on_how_windows_are_batched(data, tmp_path):
     module = module_for(data)
+    expected = np.mean(naive_rmse(module, data, 0))
     for size in (3, 100):
-        rebatched = tiny_data(tiny_cube(), batch_size=size)
-        logged = quiet_trainer(tmp_path).validate(module, datamodule=rebatched, verbose=False)[0]
-        assert logged["val/mean_rmse"] == pytest.approx(np.mean(list(naive_rmse(module, data).values())), rel=1e-5)
+        logged = validated(module, tiny_data(tiny_cube(), batch_size=size), tmp_path)
+        assert logged["val/GPP/mean_rmse"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_it_learns(data, tmp_path):
     module = module_for(data, StageConfig(steps=60, learning_rate=0.02))
-    before = quiet_trainer(tmp_path).validate(module, datamodule=data, verbose=False)[0]["val/mean_rmse"]
+    before = validated(module, data, tmp_path)
     quiet_trainer(tmp_path, max_steps=60, limit_val_batches=0).fit(module, datamodule=data)
-    after = quiet_trainer(tmp_path).validate(module, datamodule=data, verbose=False)[0]["val/mean_rmse"]
-    assert after < 0.8 * before
+    after = validated(module, data, tmp_path)
+    assert after["val/GPP/mean_rmse"] < 0.8 * before["val/GPP/mean_rmse"]
+    assert after["val/score"] < 0.8 * before["val/score"]
 
 
 def test_two_trainings_of_one_seed_are_the_same_to_the_bit(data, tmp_path):
@@ -77,23 +108,70 @@ def test_two_trainings_of_one_seed_are_the_same_to_the_bit(data, tmp_path):
     assert all(torch.equal(trained[0][name], value) for name, value in trained[1].items())
 
 
-def test_predictions_are_scored_days_in_units(data, tmp_path):
-    module = module_for(data)
+def test_predictions_are_scored_days_in_units(any_data, tmp_path):
+    data, module = any_data, module_for(any_data)
     shown = quiet_trainer(tmp_path).predict(module, datamodule=data)
-    batch = data.arrays.gather(next(iter(data.predict_dataloader())))
-    site, first, flux = shown[0]
+    batch = data.arrays.gather(next(iter(data.predict_dataloader())), "test")
+    site, first, flux, quantiles = shown[0]
     assert torch.equal(site, batch["site"])
     assert torch.equal(first, batch["day"] + data.window.warmup)
-    assert flux.shape == (len(site), data.window.scored)
+    assert flux.shape == (len(site), data.window.scored, len(data.roles.targets))
+    assert quantiles is None, "a point forecast has none"
     with torch.no_grad():
-        scaled = module.network(batch)[:, data.window.warmup :]
-    torch.testing.assert_close(flux, scaled * data.scaler.target.std + data.scaler.target.mean)
+        scaled = module.network(batch)[:, data.window.warmup :, :, 0]
+    for i, scale in enumerate(data.scaler.targets):
+        torch.testing.assert_close(flux[..., i], scaled[..., i] * scale.std + scale.mean)
 
 
-def test_the_scale_travels_with_the_weights(data):
-    state = module_for(data).state_dict()
-    assert float(state["target_mean"]) == pytest.approx(data.scaler.target.mean)
-    assert float(state["target_std"]) == pytest.approx(data.scaler.target.std)
+def test_quantiles_are_in_the_units_of_their_own_target(tmp_path):
+    data = tiny_data(carbon_cube())
+    module = module_for(data, head=HeadConfig(kind="quantile", quantiles=5))
+    site, _, _, quantiles = quiet_trainer(tmp_path).predict(module, datamodule=data)[0]
+    assert quantiles.shape == (len(site), data.window.scored, 2, len(QUANTILES))
+    assert (quantiles.diff(dim=-1) > 0).all()
+    batch = data.arrays.gather(next(iter(data.predict_dataloader())), "test")
+    with torch.no_grad():
+        raw = module.network(batch)[:, data.window.warmup :]
+        scaled = module.output.quantiles(raw, torch.tensor(QUANTILES))
+    for i, scale in enumerate(data.scaler.targets):
+        torch.testing.assert_close(quantiles[..., i, :], scaled[..., i, :] * scale.std + scale.mean)
+
+
+class Burdened(Lstm):
+    """Adds a loss of its own, and learns from no day but the first that counts."""
+
+    def auxiliary_loss(self, batch):
+        return batch["static"].square().mean() + 0.25
+
+    def training_mask(self, mask):
+        return mask & (mask.cumsum(1) == 1)
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_a_network_s_own_loss_is_added_and_its_own_mask_narrows(data):
+    plain, burdened = module_for(data), module_for(data, kind=Burdened)
+    batch = data.arrays.gather(next(iter(data.train_dataloader())), "train")
+    assert batch["target_mask"].sum() > 20
+    loss, own = burdened.training_step(batch, 0).item(), burdened.network.auxiliary_loss(batch).item()
+    first = batch["target_mask"] & (batch["target_mask"].cumsum(1) == 1)
+    assert loss - own == pytest.approx(plain.training_step({**batch, "target_mask": first}, 0).item(), rel=1e-5)
+    assert own >= 0.25
+    assert loss - own != pytest.approx(plain.training_step(batch, 0).item(), rel=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_the_loss_counts_every_known_value_of_all_targets_alike():
+    data = tiny_data(carbon_cube())
+    module = module_for(data)
+    batch = data.arrays.gather(next(iter(data.train_dataloader())), "train")
+    error = (module.network(batch)[..., 0] - batch["target"])[batch["target_mask"]]
+    assert module.training_step(batch, 0).item() == pytest.approx(error.square().mean().item(), rel=1e-5)
+
+
+def test_the_scales_travel_with_the_weights(any_data):
+    state = module_for(any_data).state_dict()
+    assert state["target_mean"].tolist() == pytest.approx([scale.mean for scale in any_data.scaler.targets])
+    assert state["target_std"].tolist() == pytest.approx([scale.std for scale in any_data.scaler.targets])
     assert {name.split(".")[0] for name in state} == {"network", "target_mean", "target_std"}
 
 

@@ -9,7 +9,7 @@ from raciflux.geography import haversine_km
 from raciflux.retrieval.bank import Bank
 
 CONFIG = RetrievalConfig(neighbours=4)
-PER_SITE = ("fast", "fast_mask", "static", "static_mask", "classes", "target", "train_sites")
+PER_SITE = ("driver_days", "fast", "fast_mask", "static", "static_mask", "classes", "target", "train_sites")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_another_cube_hides_namesakes_and_clusters_near_by_whatever_its_own_code
         lat=lat,
         lon=lon,
         **{name: getattr(view, name)[rows] for name in PER_SITE},
-        visible=VisibleSet(np.zeros((4, len(view.dates)), bool), np.array([3, 3, 3, 3])),
+        visible=VisibleSet(np.zeros((4, len(view.dates), 1), bool), np.array([3, 3, 3, 3])),
     )
     config = RetrievalConfig(neighbours=40, kinds=["functional"])
     found = bank.look_up(other, config, same_cube=False).found["slow", "functional"]
@@ -137,6 +137,41 @@ def test_a_damaged_bank_is_refused_in_one_line(bank, tmp_path, damage):
     with pytest.raises(UserError, match=r"bank\.npz") as raised:
         Bank.load(path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_site_that_knows_either_flux_is_held(two_targets):
+    known = two_targets.visible.known.copy()
+    known[3, :, 0] = False
+    known[6, :, 1] = False
+    known[8] = False
+    bank = Bank.build(replace(two_targets, visible=VisibleSet(known, two_targets.visible.cluster)), 50.0)
+    assert bank.site_id.tolist() == [f"XX-S{i:02d}" for i in range(11) if i != 8]
+
+
+def test_a_bank_of_two_targets_is_that_of_each_beside_the_other(two_targets):
+    bank = Bank.build(two_targets, 50.0)
+    alone = [Bank.build(only(two_targets, i), 50.0) for i in range(2)]
+    for role in ("slow", "fast"):
+        np.testing.assert_array_equal(bank.values[role], np.concatenate([one.values[role] for one in alone], axis=1))
+        np.testing.assert_array_equal(bank.keys[role], alone[0].keys[role])
+        assert (alone[0].values[role] != alone[1].values[role]).any()
+
+
+def only(view, target):
+    """The view of one of its targets."""
+    here = slice(target, target + 1)
+    return replace(
+        view,
+        layout=replace(view.layout, targets=view.layout.targets[here]),
+        target=view.target[..., here],
+        visible=VisibleSet(view.visible.known[..., here], view.visible.cluster),
+        scales=view.scales[here],
+    )
+
+
+def test_a_bank_of_other_targets_is_refused(view, two_targets):
+    with pytest.raises(UserError, match=r"holds GPP,NEE from TA.* but the data have GPP from TA"):
+        Bank.build(two_targets, 50.0).look_up(view, CONFIG, same_cube=True)
 
 
 def test_other_inputs_than_the_bank_s_are_refused(view, bank):

@@ -17,9 +17,12 @@ def test_width_is_known_from_the_layout(view):
         assert keys.dtype == np.float32
 
 
-def test_only_drivers_of_declared_days_are_used(view):
+def test_only_drivers_of_the_days_declared_for_a_site_are_used(view):
+    """Of a split in time each site has a period of its own."""
+    end = 600 + 10 * np.arange(len(view.site_id))
+    view = replace(view, driver_days=np.arange(len(view.dates))[None] < end[:, None])
     later = view.fast.copy()
-    later[:, ~view.driver_days] += 100
+    later[~view.driver_days] += 100
     for role, keys in described(replace(view, fast=later)).items():
         np.testing.assert_array_equal(keys, described(view)[role])
     earlier = view.fast.copy()

@@ -38,7 +38,7 @@ def test_level_season_and_spread_of_a_well_known_site(view):
     known[0, :730] = True
     noise = np.random.default_rng(0).normal(size=730) * 0.5
     target = np.zeros_like(view.target)
-    target[0, :730] = 2 + np.where(month[:730] < 6, 1, -1) + noise
+    target[0, :730, 0] = 2 + np.where(month[:730] < 6, 1, -1) + noise
     slow = flux_statistics(with_known(replace(view, target=target), known), np.array([0]))["slow"][0]
     assert slow[0] == pytest.approx(2, abs=0.05)
     assert np.exp(slow[1]) == pytest.approx(np.sqrt(1 + 0.25), rel=0.03)
@@ -49,9 +49,9 @@ def test_level_season_and_spread_of_a_well_known_site(view):
 def test_a_summer_only_tower_is_not_taken_for_a_stronger_source(view):
     phase = 2 * np.pi * np.arange(730) / 365
     target = np.zeros_like(view.target)
-    target[:, :730] = -2 * np.cos(phase)
+    target[:, :730, 0] = -2 * np.cos(phase)
     known = np.zeros_like(view.visible.known)
-    known[0, :730] = np.cos(phase) < 0.5
+    known[0, :730, 0] = np.cos(phase) < 0.5
     known[0, :730:10] = True
     summers = with_known(replace(view, target=np.where(known, target, 0)), known)
     slow = flux_statistics(summers, np.array([0]))["slow"][0]
@@ -69,7 +69,7 @@ def test_response_is_recovered(view):
     site = np.array([int(np.abs(x.mean(1)).max(1).argmin())])  # one whose drivers the clip does not touch
 
     def fast(known):
-        target = np.where(known, truth, 0).astype(np.float32)
+        target = np.where(known, truth[..., None], 0).astype(np.float32)
         return flux_statistics(with_known(replace(view, target=target), known), site)["fast"][0]
 
     well = fast(many)
@@ -87,6 +87,27 @@ def test_few_days_are_believed_little(view, days):
     flat = replace(view, fast=np.zeros_like(view.fast), target=np.where(known, 2, 0).astype(np.float32))
     fast = flux_statistics(with_known(flat, known), np.array([0]))["fast"][0]
     assert fast[0] == pytest.approx(2 * days / (days + PRIOR_DAYS))
+
+
+def test_targets_stand_one_after_the_other_and_do_not_mix(two_targets):
+    before = flux_statistics(two_targets, EVERY)
+    noise = np.random.default_rng(0).normal(size=two_targets.target.shape).astype(np.float32)
+    noise[..., 0] = 0
+    other = replace(two_targets, target=two_targets.target + noise * two_targets.visible.known)
+    for role, values in flux_statistics(other, EVERY).items():
+        width = value_width(role, two_targets.layout) // 2
+        assert before[role].shape == (11, 2 * width)
+        np.testing.assert_array_equal(values[:, :width], before[role][:, :width])
+        assert (values[:, width:] != before[role][:, width:]).any(1).all()
+
+
+def test_a_flux_that_a_site_never_measured_says_nothing_and_the_other_does(two_targets):
+    known = two_targets.visible.known.copy()
+    known[..., 1] = False
+    for role, values in flux_statistics(with_known(two_targets, known), EVERY).items():
+        width = value_width(role, two_targets.layout) // 2
+        assert not values[:, width:].any()
+        assert (values[:, :width] != 0).any(1).all()
 
 
 def test_no_day_at_all_says_nothing(view):

@@ -54,6 +54,18 @@ def test_no_flux_of_the_own_cluster_reaches_the_context(view, cluster):
     assert torch.equal(after[mates], before[mates])
 
 
+@pytest.mark.parametrize("target", [0, 1])
+def test_no_flux_of_either_target_of_the_own_cluster_reaches_the_context(two_targets, target):
+    for cluster in (0, 2, 4):
+        mates = np.flatnonzero(two_targets.visible.cluster == cluster)
+        changed = flux_changed_at(two_targets, mates, np.random.default_rng(0))
+        flux = two_targets.target.copy()
+        flux[..., target] = changed.target[..., target]
+        before, after = contexts(two_targets), contexts(replace(two_targets, target=flux))
+        assert torch.equal(after[mates], before[mates])
+        assert not torch.equal(after, before)
+
+
 def test_the_leak_would_be_seen(view, monkeypatch):
     everyone = classmethod(lambda cls, query, key: Exclusion.nothing(len(query)))
     monkeypatch.setattr(bank_module.Exclusion, "same_code", everyone)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from raciflux.config.models import LstmConfig, RaciConfig, RetrievalConfig
-from raciflux.config.schema import StageConfig
+from raciflux.config.schema import HeadConfig, StageConfig
 from raciflux.contracts import TargetScale
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.errors import UserError
@@ -17,6 +17,7 @@ from raciflux.transfer import FineTune
 
 from worlds import CLUSTER_KM, quiet_trainer, tiny_cube, tiny_data
 
+HEAD = HeadConfig()
 STAGE = StageConfig(steps=6, learning_rate=0.05)
 RACI = RaciConfig(hidden=6, regime=4, embedding=3, retrieval=RetrievalConfig(neighbours=2, width=3))
 
@@ -28,11 +29,12 @@ def data() -> FluxDataModule:
 
 def module_for(data, config=RACI, seed=0, scale: TargetScale | None = None) -> FluxModule:
     torch.manual_seed(seed)
-    network = NETWORKS[config.name](config, data.layout)
+    network = NETWORKS[config.name](config, data.layout, HEAD)
     if config is RACI:
         bank = Bank.build(data.view(), CLUSTER_KM)
         network.retrieval.attach(bank, bank.look_up(data.view(), config.retrieval, same_cube=True))
-    return FluxModule(network, data.layout, scale or data.scaler.target, len(data.train_sites), STAGE)
+    scales = data.scaler.targets if scale is None else [scale]
+    return FluxModule(network, data.layout, HEAD, scales, len(data.train_sites), STAGE)
 
 
 def train(module, data, folder, callbacks, steps=STAGE.steps, resume=None):
@@ -90,8 +92,9 @@ def test_the_scale_and_the_bank_stay_those_of_the_observations(data, pretrained,
     module = module_for(data)
     values = module.network.retrieval.roles["slow"].values.clone()
     train(module, data, tmp_path, [fine_tune(pretrained, tmp_path)])
-    assert float(module.target_mean) == pytest.approx(data.scaler.target.mean)
-    assert float(module.target_std) == pytest.approx(data.scaler.target.std)
+    (scale,) = data.scaler.targets
+    assert float(module.target_mean) == pytest.approx(scale.mean)
+    assert float(module.target_std) == pytest.approx(scale.std)
     assert torch.equal(module.network.retrieval.roles["slow"].values, values)
 
 
