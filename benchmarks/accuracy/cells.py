@@ -75,5 +75,5 @@ def _wanted(grid: Grid, only: Mapping[str, Sequence[str]], seeds: int) -> Iterat
     splits = [split for split in grid.splits if not only["splits"] or split in only["splits"]]
     models = [model for model in grid.models if not only["models"] or model in only["models"]]
     for seed, split, model in itertools.product(range(seeds), splits, models):
-        if seed == 0 or model not in SEEDLESS:
+        if (seed == 0 or model not in SEEDLESS) and model not in grid.leaves_out.get(split, ()):
             yield seed, split, model

@@ -1,7 +1,7 @@
 """Which models, splits, folds and seeds each benchmark runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from raciflux.config.models import ESTIMATORS, NETWORKS
 
@@ -20,6 +20,7 @@ class Grid:
     regime : overrides of every cell: the budget of training.
     seeds : number of seeds of models that draw anything.
     tuned_on : split on whose fold 0 hyper-parameters are chosen, by validation alone; None where there is no tuning.
+    leaves_out : models that a split does without, by the split's name.
     about : what must be said beside every number of this benchmark.
     """
 
@@ -30,17 +31,22 @@ class Grid:
     seeds: int
     tuned_on: str | None
     about: str
+    leaves_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 MODELS = (*ESTIMATORS, *NETWORKS)
 # The models a small benchmark compares: each family's plainest and strongest.
 FEW = ("site_mean", "climatology", "nearest_climatology", "lightgbm", "lstm", "ct_lstm", "raci")
 
+SPATIAL = ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null")
+CALIBRATED = (*SPATIAL, "calibration.kind=cross_conformal")
+UNTRAINED = ("climatology", "lightgbm")
+
 GRIDS: dict[str, Grid] = {
     "fluxnet2015": Grid(
         experiment="fluxnet2015",
         splits={
-            "spatial": ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null"),
+            "spatial": SPATIAL,
             "temporal": ("data.split.file=fluxnet2015_temporal_v1", "data.split.fold=null"),
         },
         models=MODELS,
@@ -48,6 +54,22 @@ GRIDS: dict[str, Grid] = {
         seeds=3,
         tuned_on="spatial",
         about="FLUXNET2015 daily towers; GPP is a partitioned product. GPP and NEE are predicted by one model.",
+    ),
+    "intervals": Grid(
+        experiment="fluxnet2015",
+        splits={
+            "absolute": (*CALIBRATED, "calibration.score=absolute"),
+            "normalised": (*CALIBRATED, "calibration.score=normalised"),
+            "quantile": (*CALIBRATED, "head.kind=quantile"),
+            "mixture": (*CALIBRATED, "head.kind=mixture"),
+        },
+        models=(*UNTRAINED, "ct_lstm"),
+        regime=("transfer.finetune.steps=200",),
+        seeds=1,
+        tuned_on=None,
+        about="Intervals of nominal 90 % at unseen FLUXNET2015 towers, calibrated on out-of-fold predictions of training "
+        "clusters. The splits are ways to score an error; all test the same spatial folds.",
+        leaves_out={"quantile": UNTRAINED, "mixture": UNTRAINED},
     ),
     "peprmt_ch4": Grid(
         experiment="peprmt_ch4",

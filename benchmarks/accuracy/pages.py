@@ -24,6 +24,8 @@ from raciflux.evaluation.comparison_tables import (
 
 from .cells import DONE, Run
 from .grids import Grid
+from .interval_page import interval_table
+from .markdown import markdown
 from .work import cells_of, pooled
 
 PACKAGES = ("raciflux", "torch", "lightning", "lightgbm", "numpy", "polars", "xarray")
@@ -36,9 +38,12 @@ def write_page(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws: 
     whole = list(pooled(runs, folder))
     for split in grid.splits:
         of_split = [(run, place) for run, place in whole if run.split == split]
-        if len({run.model for run, _ in of_split}) < 2:
+        if not of_split:
             continue
         lines += ["", f"## Split: {split}", *_sizes(grid, [run for run, _ in of_split], folder)]
+        lines += interval_table(of_split)
+        if len({run.model for run, _ in of_split}) < 2:
+            continue
         compared = compare_folders([place for _, place in of_split], reference="best_baseline", draws=draws)
         for comparison in compared.values():
             lines += _tables(comparison)
@@ -80,22 +85,17 @@ def _tables(comparison: Comparison) -> list[str]:
     for compared in comparison.scores:
         order = sorted(range(len(compared.models)), key=lambda i: _median_r2(compared.models[i]), reverse=True)
         rows = model_rows(compared, BOUNDS)
-        lines += ["", f"### {title(comparison, compared)}", "", *_markdown(MODEL_HEADER, [rows[i] for i in order])]
-        lines += ["", *_markdown(PAIR_HEADER, pair_rows(compared, BOUNDS))]
+        lines += ["", f"### {title(comparison, compared)}", "", *markdown(MODEL_HEADER, [rows[i] for i in order])]
+        lines += ["", *markdown(PAIR_HEADER, pair_rows(compared, BOUNDS))]
         header, of_sites = site_rows(compared)
         if of_sites:
-            lines += ["", *_markdown(header, of_sites)]
+            lines += ["", *markdown(header, of_sites)]
     return [*lines, "", *(f"* {note}" for note in comparison_notes(comparison))]
 
 
 def _median_r2(line: ModelLine) -> float:
     value = line.estimates["median_r2"].value
     return float("-inf") if value is None else value
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    cells = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(text.replace('|', '/') for text in row)} |" for row in cells]
 
 
 def _missing(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:

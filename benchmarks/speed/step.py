@@ -49,7 +49,7 @@ class BareLoop:
     def step(self, batch: Batch) -> Tensor:
         """Learn from one batch and return its loss."""
         self.optimizer.zero_grad()
-        loss = masked_squared_error(self.network(batch), batch["target"], batch["target_mask"])
+        loss = masked_squared_error(self.network(batch)[..., 0], batch["target"], batch["target_mask"])
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own gap
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()

@@ -33,6 +33,7 @@ class Intervals:
     days: NDArray[np.int64]  # those that have an interval
     coverage: FloatArray  # share of ``days`` whose observation lies inside, bounds included
     width: FloatArray  # mean width in the target's unit
+    needed: FloatArray  # (site, day) factor on the half width that would just reach the observation; NaN uncounted
     width_over_std: FloatArray  # the same over the standard deviation observed on ``days``; NaN if that is 0
 
     @classmethod
@@ -46,6 +47,8 @@ class Intervals:
         with np.errstate(invalid="ignore", divide="ignore"):
             std = np.sqrt(Sums.of(o, o, counted).ss_o / counted.sum(1))
             relative = np.where(std > 0, width / std, np.nan)
+            off, half = np.abs(o - (lower + upper) / 2), (upper - lower) / 2
+            needed = np.where(counted, np.where(off > 0, off / half, 0.0), np.nan)
         return cls(
             level=float(predictions.attrs["interval_level"]),
             method=str(predictions.attrs["interval_method"]),
@@ -53,6 +56,7 @@ class Intervals:
             days=counted.sum(1),
             coverage=site_means(((lower <= o) & (o <= upper)).astype(np.float64), counted),
             width=width,
+            needed=needed,
             width_over_std=relative,
         )
 
@@ -68,7 +72,8 @@ class Intervals:
         -------
         ``level, method``; ``sites, clusters, days, days_without_interval``; ``coverage`` (distribution over sites with
         ``min, max``, and ``interval``, the bootstrap interval of the mean), ``width``, ``width_over_std``
-        (distributions over sites), and ``by`` class the mean ``coverage`` and ``width`` over sites.
+        (distributions over sites), ``matched`` (see :meth:`matched`), and ``by`` class the mean ``coverage`` and
+        ``width`` over sites.
         """
         known = kept & (self.days > 0)
         ends = (
@@ -87,11 +92,33 @@ class Intervals:
             },
             "width": spread(self.width[known]),
             "width_over_std": spread(self.width_over_std[known]),
+            "matched": self.matched(known),
             "by": {
                 name: {label: self._of_class(known & sites, cluster) for label, sites in labels.items()}
                 for name, labels in members.items()
             },
         }
+
+    def matched(self, sites: Flags) -> dict[str, float] | None:
+        """Stretch all intervals about their middles by one factor, so that sites are covered at the level on average.
+
+        Widths of two models can be compared only at one coverage; this factor is found on the test days themselves and
+        serves for nothing else.
+
+        Returns
+        -------
+        ``factor``, and ``width``, the mean over sites of the stretched width; None without a site, or if no factor
+        does it (intervals without width).
+        """
+        needed = self.needed[sites]
+        counted = ~np.isnan(needed)
+        weight = (counted / np.maximum(counted.sum(1, keepdims=True), 1))[counted]  # each site weighs 1
+        order = np.argsort(needed[counted], kind="stable")
+        place = np.searchsorted(np.cumsum(weight[order]), self.level * weight.sum() * (1 - 1e-12))
+        factor = float(needed[counted][order][min(int(place), len(order) - 1)]) if len(order) else np.inf
+        if not np.isfinite(factor):
+            return None
+        return {"factor": factor, "width": factor * float(self.width[sites].mean())}
 
     def _of_class(self, sites: Flags, cluster: NDArray[np.int64]) -> dict[str, Any]:
         means = {

@@ -62,6 +62,25 @@ def test_bounds_belong_to_the_interval():
     predictions["lower"], predictions["upper"] = predictions["observed"], predictions["observed"]
     block = summary(predictions)["scores"]["measured"]["intervals"]["bounds"]
     assert block["coverage"]["mean"] == 1 and block["width"]["mean"] == 0
+    assert block["matched"] == {"factor": 0.0, "width": 0.0}
+    predictions["lower"] = predictions["upper"] = predictions["observed"] + 1
+    assert summary(predictions)["scores"]["measured"]["intervals"]["bounds"]["matched"] is None, "nothing to stretch"
+
+
+def test_widths_are_compared_at_one_coverage():
+    predictions = with_uncertainty(fabricate_predictions(sites=6))
+    wide = predictions.copy()
+    middle, half = (wide["lower"] + wide["upper"]) / 2, (wide["upper"] - wide["lower"]) / 2
+    wide["lower"], wide["upper"] = middle - 3 * half, middle + 3 * half
+    narrow, stretched = (summary(one)["scores"]["measured"]["intervals"]["bounds"] for one in (predictions, wide))
+    assert stretched["coverage"]["mean"] > narrow["coverage"]["mean"]
+    assert stretched["matched"]["width"] == pytest.approx(narrow["matched"]["width"], rel=1e-4), "the shape is the same"
+    matched = predictions.copy()
+    factor = narrow["matched"]["factor"] * (1 + 1e-6)
+    middle, half = (matched["lower"] + matched["upper"]) / 2, (matched["upper"] - matched["lower"]) / 2
+    matched["lower"], matched["upper"] = middle - factor * half, middle + factor * half
+    covered = summary(matched)["scores"]["measured"]["intervals"]["bounds"]["coverage"]["mean"]
+    assert covered == pytest.approx(0.9, abs=0.002)
 
 
 def test_quantiles_are_scored_as_scikit_learn_does(predictions):
