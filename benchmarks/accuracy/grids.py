@@ -67,8 +67,8 @@ GRIDS: dict[str, Grid] = {
         regime=("transfer.finetune.steps=200",),
         seeds=1,
         tuned_on=None,
-        about="Intervals of nominal 90 % at unseen FLUXNET2015 towers, calibrated on out-of-fold predictions of training "
-        "clusters. The splits are ways to score an error; all test the same spatial folds.",
+        about="Intervals of nominal 90 % at unseen FLUXNET2015 towers, calibrated on out-of-fold predictions of "
+        "training clusters. The splits are ways to score an error; all test the same spatial folds.",
         leaves_out={"quantile": UNTRAINED, "mixture": UNTRAINED},
     ),
     "peprmt_ch4": Grid(
