@@ -21,6 +21,7 @@ def main(argv: Sequence[str]) -> None:
     from raciflux.workflow.prepare import prepare
     from raciflux.workflow.progress import RunProgress
     from raciflux.workflow.stages import quiet
+    from raciflux.workflow.tracking_results import log_results
     from raciflux.workflow.train import run_all, total_steps
     from rich.console import Console
     from rich.markup import escape
@@ -36,9 +37,10 @@ def main(argv: Sequence[str]) -> None:
         with progress.shown():
             run_all(config, prepared, folder, list(argv), progress)
         evaluations = evaluate_run(folder)
-    console = Console()
-    for evaluation in evaluations:
-        print_evaluation(evaluation, console)
+        console = Console()
+        for evaluation in evaluations:
+            print_evaluation(evaluation, console)
+        log_results(config, folder, evaluations)
     console.print(f"time: {time.monotonic() - started:.0f} s", highlight=False)
 
 

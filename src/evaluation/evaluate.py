@@ -1,10 +1,11 @@
 """Evaluate a run from its folder alone: score it and its baselines, write ``metrics.json``, figures and the report."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .drawing import Drawn
 from .figures import draw_all
 from .paper_tables import write_paper_tables
 from .report import write_report
@@ -17,10 +18,11 @@ TOLERANCE = 1e-9  # relative; sums may be ordered differently on another machine
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A run and the models trained beside it, scored."""
+    """A run and the models trained beside it, scored; ``figures`` are those drawn, empty where nothing was written."""
 
     run: ScoredRun
     baselines: list[ScoredRun]
+    figures: Sequence[Drawn] = ()
 
     @property
     def report(self) -> Path:
@@ -50,16 +52,20 @@ def evaluate_run(path: Path | str) -> list[Evaluation]:
     Rewrites each target's ``metrics.json``, ``figures/``, ``tables/`` and ``report.html``; of several targets, an
     index of their reports as well.
     """
-    evaluations = score_run(path)
-    for evaluation in evaluations:
-        for model in evaluation.models:
-            write_json(model.summary, model.folder.scored_path / "metrics.json")
-        figures = draw_all(evaluation.run, evaluation.baselines)
-        write_paper_tables(evaluation.run, evaluation.baselines, evaluation.run.folder.scored_path / "tables")
-        write_report(evaluation.run, evaluation.baselines, figures, evaluation.report)
+    evaluations = [_written(evaluation) for evaluation in score_run(path)]
     if evaluations[0].run.folder.target is not None:
         write_index([evaluation.run for evaluation in evaluations], Path(path) / "report.html")
     return evaluations
+
+
+def _written(evaluation: Evaluation) -> Evaluation:
+    run, baselines = evaluation.run, evaluation.baselines
+    for model in evaluation.models:
+        write_json(model.summary, model.folder.scored_path / "metrics.json")
+    figures = draw_all(run, baselines)
+    write_paper_tables(run, baselines, run.folder.scored_path / "tables")
+    write_report(run, baselines, figures, evaluation.report)
+    return replace(evaluation, figures=figures)
 
 
 def _score(folder: RunFolder) -> Evaluation:

@@ -89,11 +89,11 @@ def write_identity(config: Config, folder: Path, argv: Sequence[str]) -> None:
         write_text(identity, folder / "versions_resumed.json")
 
 
-def run_name(folder: Path) -> str:
-    """Name of the run that a folder inside it belongs to: trainings of one command share it."""
+def run_of(folder: Path) -> Path:
+    """Run folder that a folder inside it belongs to: trainings of one command share it."""
     while INNER.fullmatch(folder.name) or folder.parent.name == "baselines":
         folder = folder.parent
-    return folder.name
+    return folder
 
 
 def _version(package: str) -> str | None:
