@@ -96,7 +96,7 @@ def describe(recipe: Recipe) -> str:
 def _folds(split: SplitConfig) -> str:
     which = "all" if split.fold is None else f"fold {split.fold}"
     folded = split.kind == "spatial" or split.kind.startswith("stratified")
-    of = f"{split.folds} {split.kind} folds" if folded else f"folds of the {split.kind} split"
+    of = f"{split.folds} {split.kind} folds" if folded else f"the {split.kind} folds"
     return f"{which} of {of if split.file is None else f'the split file {split.file}'}"
 
 

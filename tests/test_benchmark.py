@@ -87,7 +87,7 @@ def test_sides_that_train_differently_are_not_compared(monkeypatch):
 def test_data_module_has_fifteen_drivers_and_whole_batches():
     data = data_module(sites=8, batch=16, seed=1)
     assert len(data.layout.fast) == 15
-    batches = [data.arrays.gather(index) for index in itertools.islice(data.train_dataloader(), 8)]
+    batches = [data.arrays.gather(index, "train") for index in itertools.islice(data.train_dataloader(), 8)]
     assert [len(batch["site"]) for batch in batches[:-1]] == [16] * 7
     assert len(batches[-1]["site"]) >= 14  # the offset 0, which is rare, saves a site one window
     assert batches[0]["fast"].shape == (16, WINDOW, 15)

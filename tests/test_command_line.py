@@ -157,8 +157,10 @@ def test_validate_says_what_would_run(capsys):
     assert out.endswith("nothing was started\n")
     parse(["--validate", "data.split.kind=leave_site_out", "compare=[]"])
     out = capsys.readouterr().out
-    assert "fold 0 of clusters left out one at a time" in out
+    assert "fold 0 of the leave_site_out folds\n" in out
     assert "beside" not in out
+    parse(["--validate", "data.split.file=mine.json", "data.split.fold=null"])
+    assert "all of the split file mine.json\n" in capsys.readouterr().out
 
 
 def test_validate_and_print_refuse_what_a_run_would(capsys):

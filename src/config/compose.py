@@ -66,8 +66,11 @@ def read(overrides: Sequence[str], folder: Path = CONFIGS) -> Recipe:
         root[EXPERIMENT] = Given(path.stem)
         groups |= of_recipe
     groups |= {group: given for group, given in typed.choices.items() if group in GROUPS}
-    if "compare" in recipe and "model" in groups:
-        recipe["compare"] = _beside(recipe["compare"], _option(folder, "model", groups["model"]).stem)
+    if "model" in groups:
+        main = _option(folder, "model", groups["model"]).stem
+        for layer in (root, recipe):
+            if "compare" in layer:
+                layer["compare"] = _beside(layer["compare"], main)
     config = _build([root, *(_group(folder, group, given) for group, given in groups.items()), recipe, typed.values])
     if config.resume is not None:
         raise UserError("resume belongs on the command line, alone: resume=RUN")

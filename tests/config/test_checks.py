@@ -37,7 +37,10 @@ from raciflux.modules import NETWORKS
         (["transfer=scratch", "transfer.freeze=[head]"], "transfer=scratch pretrains none"),
         (["transfer.pretrain.learning_rate=0"], "transfer.pretrain.learning_rate is 0"),
         (["transfer.finetune.learning_rate=0", "transfer=scratch"], "transfer.finetune.learning_rate is 0"),
-        (["model=ct_lstm"], "compare names ct_lstm, which is the main model already; take compare=[site_mean]"),
+        (
+            ["model=ct_lstm", "compare=[ct_lstm,site_mean]"],
+            "compare names ct_lstm, which is the main model already; take compare=[site_mean]",
+        ),
         (["model.retrieval.roles=[]"], "model.retrieval.roles is empty"),
         (["model.retrieval.kinds=[]"], "model.retrieval.kinds is empty"),
         (["head.kind=quantile", "head.quantiles=20"], "head.quantiles=20 is even, so that no level would be"),

@@ -3,6 +3,8 @@
 import pytest
 from raciflux.config.compose import CONFIGS, compose, read
 from raciflux.config.keys import GROUPS
+from raciflux.config.models import ESTIMATORS, MODELS, NETWORKS
+from raciflux.config.paper_models import PAPER_MODELS
 from raciflux.config.schema import StageConfig, TableSource
 
 RECIPES = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -28,6 +30,7 @@ def test_the_recipes_of_the_first_release_are_there():
         "embedded_wetland_ch4",
         "embedded_cropland_gpp",
         "embedded_cropland_co2",
+        "fluxnet2015",
         "fluxnet2015_gpp",
         "fluxnet2015_nee",
         "peprmt_ch4",
@@ -50,9 +53,16 @@ def test_embedded_recipes_pretrain_on_the_simulation_of_the_same_world(pair):
     assert config.transfer.name == "finetune"
 
 
-@pytest.mark.parametrize(("flux", "pair"), [("gpp", "terrestrial_gpp"), ("nee", "terrestrial_co2")])
-def test_fluxnet2015_recipes(flux, pair):
-    config = compose([f"experiment=fluxnet2015_{flux}"])
+@pytest.mark.parametrize(
+    ("name", "pair"),
+    [
+        ("fluxnet2015", "terrestrial_carbon"),
+        ("fluxnet2015_gpp", "terrestrial_gpp"),
+        ("fluxnet2015_nee", "terrestrial_co2"),
+    ],
+)
+def test_fluxnet2015_recipes(name, pair):
+    config = compose([f"experiment={name}"])
     assert config.data.pair == pair
     assert (config.data.split.kind, config.data.split.folds, config.data.split.fold) == ("spatial", 5, None)
     assert config.transfer.name == "scratch"
@@ -68,6 +78,26 @@ def test_leave_site_out_recipes(name, pair):
     assert (config.data.split.kind, config.data.split.fold) == ("leave_site_out", None)
     assert config.transfer.name == "finetune"
     assert isinstance(config.data.simulation, TableSource)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_an_option_beside_which_the_recipe_s_others_stand(name):
+    config = compose([f"model={name}"])
+    assert config.model == MODELS[name]()
+    assert config.compare == [other for other in ("ct_lstm", "site_mean") if other != name]
+
+
+def test_the_options_are_the_models():
+    assert {path.stem for path in (CONFIGS / "model").glob("*.yaml")} == set(MODELS | PAPER_MODELS)
+    assert not set(ESTIMATORS) & set(NETWORKS)
+    assert list(MODELS) == [*ESTIMATORS, *NETWORKS]
+
+
+def test_the_main_model_is_not_trained_twice_whatever_sets_those_beside_it(tmp_path):
+    mine = tmp_path / "mytowers.yaml"
+    mine.write_text("pair: wetland_ch4\nsource: {kind: embedded}\n")
+    for arguments in (["experiment=embedded_cropland_gpp"], [f"data={mine}", "transfer=scratch"]):
+        assert compose([*arguments, "model=site_mean"]).compare == ["ct_lstm"]
 
 
 def test_other_data_lend_their_name_and_take_nothing_of_the_default_recipe(tmp_path):

@@ -89,7 +89,7 @@ def test_towers_keep_the_simulations_input_scale_and_their_own_target_scale() ->
     towers = tower_data(chosen, prepared, split, simulation.scaler)
     alone = tower_data(chosen, prepared, split, None)
     assert towers.scaler.inputs == simulation.scaler.inputs
-    assert towers.scaler.target == alone.scaler.target != simulation.scaler.target
+    assert towers.scaler.targets == alone.scaler.targets != simulation.scaler.targets
 
 
 def test_a_source_without_quality_columns_must_be_declared_published(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def last_state(folder):
 def scores(folder):
     """Validation score by step, as the log has it."""
     with (folder / "logs" / "towers" / "metrics.csv").open() as file:
-        return {int(row["step"]): row["val/mean_rmse"] for row in csv.DictReader(file) if row.get("val/mean_rmse")}
+        return {int(row["step"]): row["val/score"] for row in csv.DictReader(file) if row.get("val/score")}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_dropout_is_on_in_these_runs(data):
     assert MODEL.dropout > 0
     assert MODEL.retrieval.neighbour_dropout > 0
     module = build_module(CONFIG, STAGE, data, build_bank(CONFIG, data)).train()
-    batch = data.arrays.gather(next(iter(data.train_dataloader())))
+    batch = data.arrays.gather(next(iter(data.train_dataloader())), "train")
     assert not torch.equal(module.network(batch), module.network(batch))
 
 
@@ -94,6 +94,7 @@ def test_a_stage_ends_with_its_best_weights(data, straight):
     assert len(logged) == STAGE.steps // STAGE.check_every
     content = load_checkpoint(folder / "checkpoints" / "towers" / "best.ckpt")
     assert content["global_step"] - 1 == min(logged, key=logged.get)
+    assert StageFolder(folder, "towers").score() == pytest.approx(min(logged.values()), rel=1e-6)
 
 
 def test_a_finished_stage_is_not_trained_again(data, straight, tmp_path):
