@@ -11,12 +11,12 @@ from pathlib import Path
 
 from raciflux.command_line import run_script
 from raciflux.errors import UserError
-from raciflux.evaluation.bootstrap import DRAWS
-from raciflux.evaluation.comparison_console import print_comparison
-from raciflux.evaluation.comparison_files import write_comparison
-from raciflux.evaluation.comparison_folders import compare_folders
+from raciflux.evaluation.comparison.bootstrap import DRAWS
+from raciflux.evaluation.comparison.console import print_comparison
+from raciflux.evaluation.comparison.ensemble import write_ensemble
+from raciflux.evaluation.comparison.files import write_comparison
+from raciflux.evaluation.comparison.folders import compare_folders
 from raciflux.evaluation.console import print_evaluation
-from raciflux.evaluation.ensemble import write_ensemble
 from raciflux.evaluation.evaluate import evaluate_run, score_run, stored_differences
 from rich.console import Console
 

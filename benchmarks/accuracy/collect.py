@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 from raciflux.atomic import replacing
 from raciflux.evaluation.run_folder import RunFolder
-from raciflux.evaluation.tables import per_site
+from raciflux.evaluation.scores.tables import per_site
 
 from .cells import Run
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raciflux.evaluation.tables import summary
+from raciflux.evaluation.scores.tables import summary
 from raciflux.evaluation.wording import LABELS
 
 from .cells import Run

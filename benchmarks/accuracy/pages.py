@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raciflux.atomic import write_text
-from raciflux.evaluation.compared import Comparison, ModelLine
-from raciflux.evaluation.comparison_folders import compare_folders
-from raciflux.evaluation.comparison_tables import (
+from raciflux.evaluation.comparison.compared import Comparison, ModelLine
+from raciflux.evaluation.comparison.folders import compare_folders
+from raciflux.evaluation.comparison.tables import (
     MODEL_HEADER,
     PAIR_HEADER,
     comparison_notes,

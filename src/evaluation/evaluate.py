@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .drawing import Drawn
-from .figures import draw_all
+from .figures.draw import draw_all
+from .figures.drawing import Drawn
 from .paper_tables import write_paper_tables
-from .report import write_report
-from .report_index import write_index
+from .report.index import write_index
+from .report.write import write_report
 from .run_folder import RunFolder, write_json
 from .scored import ScoredRun
 

@@ -8,7 +8,7 @@ import polars as pl
 import xarray as xr
 
 from .run_folder import RunFolder
-from .tables import score, score_names
+from .scores.tables import score, score_names
 from .wording import model_name
 
 

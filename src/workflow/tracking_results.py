@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from ..config.schema import Config
 from ..evaluation.evaluate import Evaluation
-from ..evaluation.report import write_report
+from ..evaluation.report.write import write_report
 from ..evaluation.run_folder import RunFolder
 from ..evaluation.scored import ScoredRun
 from .tracking_run import Told, open_run, public

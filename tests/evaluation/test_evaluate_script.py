@@ -9,7 +9,7 @@ import pytest
 from raciflux.errors import UserError
 from raciflux.evaluation.console import print_evaluation
 from raciflux.evaluation.evaluate import evaluate_run, score_run, stored_differences
-from raciflux.evaluation.report import write_report
+from raciflux.evaluation.report.write import write_report
 from raciflux.evaluation.run_folder import RunFolder, write_json, write_predictions
 from rich.console import Console
 

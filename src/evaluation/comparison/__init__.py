@@ -1,0 +1,1 @@
+"""Models compared on one test set: resampled clusters and seeds, differences, ensembles."""

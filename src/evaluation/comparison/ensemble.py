@@ -1,0 +1,100 @@
+"""A seed ensemble: the mean of several runs' predictions, as a run folder of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ...atomic import write_text
+from ...errors import UserError
+from ..predictions_contract import BOUNDS, QUANTILES
+from ..run_folder import RunFolder, write_json, write_predictions
+from .asked import ask, require_same_test
+
+_INTERVAL = ("interval_level", "interval_method")
+
+
+def write_ensemble(members: Sequence[Path | str], output: Path | str) -> Path:
+    """Write the ensemble of runs into a new run folder, every target of theirs; returns the folder.
+
+    ``config.yaml`` is the first member's; ``members.json`` names all.
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two members, they were not asked the same, or the folder is taken.
+    """
+    if len(members) < 2:
+        raise UserError("an ensemble needs two runs at least; name the run folders of one model with different seeds")
+    folders, output = [RunFolder(path) for path in members], Path(output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(f"{output}: is not empty; give a new folder for the ensemble")
+    for folder in folders[1:]:
+        if folder.targets() != folders[0].targets():
+            raise UserError(f"{folder.path}: has other targets than {folders[0].path}; combine runs of one pair")
+    of_targets = {
+        target: combine([RunFolder(folder.path, target) for folder in folders])
+        for target in folders[0].targets() or (None,)
+    }
+    for target, predictions in of_targets.items():
+        place = output if target is None else output / "targets" / target
+        write_predictions(predictions, place / "predictions.zarr")
+    if folders[0].config_text():
+        write_text(folders[0].config_text(), output / "config.yaml")
+    write_json([str(folder.path.resolve()) for folder in folders], output / "members.json")
+    return output
+
+
+def combine(members: Sequence[RunFolder]) -> xr.Dataset:
+    """Average the predictions of runs that were asked the same.
+
+    ``prediction`` is the mean, NaN where a member has none; ``prediction_spread`` the standard deviation over members
+    (divisor n - 1); ``prediction_quantile``, where all have the same levels, their mean level by level (Ratcliff 1979,
+    doi:10.1037/0033-2909.86.3.446). Calibrated bounds are left out: the mean of intervals has not their coverage.
+
+    Raises
+    ------
+    UserError
+        If the test sets of two members differ.
+    """
+    datasets = [member.predictions() for member in members]
+    tests = [ask(dataset, str(member.path)) for dataset, member in zip(datasets, members, strict=True)]
+    for test in tests:
+        for score, asked in tests[0].items():
+            require_same_test(asked, test.get(score, next(iter(test.values()))))
+    first = datasets[0]
+    for member, dataset in zip(members, datasets, strict=True):
+        if not np.array_equal(dataset["time"].to_numpy(), first["time"].to_numpy()):
+            raise UserError(f"{member.path}: its days are not those of {members[0].path}; combine runs of one data set")
+    aligned = [_in_order(dataset, first) for dataset in datasets]
+    values = np.stack([dataset["prediction"].to_numpy() for dataset in aligned]).astype(np.float64)
+    combined = first.drop_vars([name for name in (*BOUNDS, QUANTILES, "quantile") if name in first.variables])
+    combined["prediction"] = (("site", "time"), values.mean(0).astype(np.float32))
+    combined["prediction_spread"] = (("site", "time"), values.std(0, ddof=1).astype(np.float32))
+    if _same_levels(aligned):
+        quantiles = np.mean([dataset[QUANTILES].to_numpy().astype(np.float64) for dataset in aligned], axis=0)
+        combined[QUANTILES] = (("quantile", "site", "time"), quantiles.astype(np.float32))
+        combined = combined.assign_coords(quantile=first["quantile"])
+    models = {str(dataset.attrs["model"]) for dataset in datasets}
+    kept = {name: value for name, value in first.attrs.items() if name not in (*_INTERVAL, "seed")}
+    combined.attrs = {
+        **kept,
+        "model": f"{models.pop()}_ensemble" if len(models) == 1 else "ensemble",
+        "causal": int(all(dataset.attrs.get("causal", 1) for dataset in datasets)),
+        "members": len(members),
+    }
+    return combined
+
+
+def _in_order(dataset: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
+    """Return the sites in the order of the first member."""
+    place = {site: i for i, site in enumerate(dataset["site_id"].to_numpy().astype(str))}
+    return dataset.isel(site=[place[site] for site in first["site_id"].to_numpy().astype(str)])
+
+
+def _same_levels(datasets: Sequence[xr.Dataset]) -> bool:
+    if not all(QUANTILES in dataset for dataset in datasets):
+        return False
+    levels = [dataset["quantile"].to_numpy() for dataset in datasets]
+    return all(len(one) == len(levels[0]) and np.allclose(one, levels[0]) for one in levels)
