@@ -75,7 +75,7 @@ GRIDS: dict[str, Grid] = {
         experiment="peprmt_ch4",
         splits={"leave_site_out": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
         models=FEW,
-        regime=(),
+        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
         seeds=3,
         tuned_on=None,
         about="Four tidal wetlands, gap-filled and without a quality column: scored as published. Networks are "
@@ -86,7 +86,7 @@ GRIDS: dict[str, Grid] = {
         experiment="pmodel_gpp",
         splits={"leave_site_out": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
         models=FEW,
-        regime=(),
+        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
         seeds=3,
         tuned_on=None,
         about="Seven towers, days of good quality only, scored as published; GPP is a partitioned product. Networks "

@@ -21,8 +21,11 @@ from raciflux.evaluation.comparison.tables import (
     site_rows,
     title,
 )
+from raciflux.evaluation.scores.tables import summary
+from raciflux.evaluation.wording import LABELS
 
 from .cells import DONE, Run
+from .collect import of_targets
 from .grids import Grid
 from .interval_page import interval_table
 from .markdown import markdown
@@ -41,7 +44,7 @@ def write_page(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws: 
         if not of_split:
             continue
         lines += ["", f"## Split: {split}", *_sizes(grid, [run for run, _ in of_split], folder)]
-        lines += interval_table(of_split)
+        lines += [*interval_table(of_split), *_ceiling(of_split[0][1])]
         if len({run.model for run, _ in of_split}) < 2:
             continue
         compared = compare_folders([place for _, place in of_split], reference="best_baseline", draws=draws)
@@ -77,6 +80,18 @@ def _sizes(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
         minutes = statistics.median(cell["minutes"] for cell in cells)
         lines.append(f"| {run.model} | {numbers} | {minutes:.1f} | {shlex.join(chosen) or 'defaults'} |")
     return lines
+
+
+def _ceiling(place: Path) -> list[str]:
+    """Say what the truth without noise would score, where it is known: no model can do better."""
+    lines = []
+    for folder in of_targets(place):
+        for score, block in summary(folder.predictions())["scores"].items():
+            best = block["noise_ceiling"]
+            if best:
+                r2, rmse = best["per_site"]["r2"]["median"], best["per_site"]["rmse"]["median"]
+                lines.append(f"* noise ceiling, {LABELS[score]}: median R2 {r2:.3f}, median RMSE {rmse:.2f}")
+    return ["", *lines] if lines else []
 
 
 def _tables(comparison: Comparison) -> list[str]:
