@@ -16,7 +16,7 @@ from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
 from ..datamodules.split_draws import draw, fold_count
-from ..datamodules.splits import Split, away_from, grid_blocks, simulation_split
+from ..datamodules.splits import PARTS, Split, away_from, grid_blocks, simulation_split
 from ..datamodules.towers import Towers, describe_towers
 from ..errors import UserError
 from ..geography import tower_clusters
@@ -149,6 +149,9 @@ def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Sca
 def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDataModule:
     """Return the data module of the simulation, without the cells near the tested towers (DESIGN: rule 6).
 
+    Of a split over sites that is whoever neither trains nor validates: a part of a calibration names only its own test,
+    and has to keep away from that of the fold as well.
+
     Raises
     ------
     UserError
@@ -159,7 +162,9 @@ def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDat
     data = replace(config.data, quality="published")
     lat, lon = cube["lat"].to_numpy().astype(np.float64), cube["lon"].to_numpy().astype(np.float64)
     site_id = cube["site_id"].to_numpy()
-    tested = split.members("test", prepared.towers["site_id"].to_numpy())
+    train, validation, tested = (split.members(part, prepared.towers["site_id"].to_numpy()) for part in PARTS)
+    if not split.periods:
+        tested = ~(train | validation)
     usable = away_from(
         lat,
         lon,
