@@ -1,5 +1,6 @@
 """A tiny fabricated cube and the data module over it, for tests of everything that learns."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def carbon_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
     quality = np.clip(measured + 0.4 * rng.random(shape), 0, 1).astype(np.float32)
     daily = {"NEE": (nee, attributes("NEE")), "NEE_qc": (quality, SHARE), "NEE_measured": (measured, SHARE)}
     return cube.assign({name: (("site", "time"), values, attrs) for name, (values, attrs) in daily.items()})
+
+
+def poisoned(cube: xr.Dataset, days: np.ndarray, names: Sequence[str]) -> xr.Dataset:
+    """Absurd values of ``names`` on the days (site, day); a flux's quality, where named, calls them measured."""
+    rng = np.random.default_rng(1)
+    changed = {}
+    for name in names:
+        values = cube[name].to_numpy().copy()
+        values[days] = 1.0 if name.endswith(("_qc", "_measured")) else rng.normal(300, 90, int(days.sum()))
+        changed[name] = (("site", "time"), values, cube[name].attrs)
+    return cube.assign(changed)
 
 
 def clusters(cube: xr.Dataset) -> np.ndarray:

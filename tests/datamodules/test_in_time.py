@@ -10,9 +10,10 @@ import xarray as xr
 from raciflux.contracts import Batch
 from raciflux.datamodules.base import FluxDataModule
 
-from worlds import carbon_cube, quiet_trainer, split_in_time, tiny_data
+from worlds import carbon_cube, poisoned, quiet_trainer, split_in_time, tiny_data
 
 DAILY = ("TA", "SW", "VPD", "GPP", "NEE", "GPP_qc", "GPP_measured", "NEE_qc", "NEE_measured")
+FLUXES = tuple(name for name in DAILY if name.startswith(("GPP", "NEE")))
 
 
 @pytest.fixture(scope="module")
@@ -81,20 +82,9 @@ def test_each_stage_counts_its_own_days_and_no_other(data, tmp_path):
         assert all(reached.values()), f"{stage}: no window reaches another part's days, so this test shows nothing"
 
 
-def poisoned(cube: xr.Dataset, days: np.ndarray) -> xr.Dataset:
-    """Other drivers and fluxes, all of them declared measured, on the days (site, day)."""
-    rng = np.random.default_rng(1)
-    changed = {}
-    for name in DAILY:
-        values = cube[name].to_numpy().copy()
-        values[days] = 1.0 if name.endswith(("_qc", "_measured")) else rng.normal(300, 90, int(days.sum()))
-        changed[name] = (("site", "time"), values, cube[name].attrs)
-    return cube.assign(changed)
-
-
 def test_scaler_and_view_come_from_the_training_period_alone(cube, data):
     later = ~data.split.period("train", cube["site_id"].to_numpy(), cube["time"].to_numpy())
-    other = tiny_data(poisoned(cube, later), data.split)
+    other = tiny_data(poisoned(cube, later, DAILY), data.split)
     assert other.scaler == data.scaler
     one, two = data.view(), other.view()
     for name in ("driver_days", "target", "static", "classes", "train_sites"):
@@ -107,8 +97,7 @@ def test_scaler_and_view_come_from_the_training_period_alone(cube, data):
 
 def test_training_batches_do_not_change_with_later_fluxes(cube, data):
     later = ~data.split.period("train", cube["site_id"].to_numpy(), cube["time"].to_numpy())
-    fluxes = [name for name in DAILY if name.startswith(("GPP", "NEE"))]
-    other = tiny_data(cube.assign(poisoned(cube, later)[fluxes]), data.split)
+    other = tiny_data(poisoned(cube, later, FLUXES), data.split)
     for epoch in range(3):
         index = data.train_dataloader().sampler.epoch(epoch)
         assert torch.equal(other.train_dataloader().sampler.epoch(epoch), index)
