@@ -62,7 +62,7 @@ def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Pat
     view = data.view()
     model = ESTIMATORS[config.model.name].fit(config.model, view, config.data.split.cluster_km, config.seed)
     model.save(folder / "estimator")
-    wanted = data.predictable & (data.test_days | view.stopping.any(-1))
+    wanted = (data.predictable & data.test_days) | view.stopping.any(-1)
     scaled = model.predict(view, same_cube=True, wanted=wanted)
     flux = in_units(scaled, data)
     return Learned(data, Predicted(flux, None).where(data.predictable & data.test_days), _score(view, scaled))
