@@ -1,5 +1,6 @@
 """Rule 3: early stopping, calibration and model choice never use the test; calibration clusters stop no training."""
 
+import gc
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def calibrated(cube: xr.Dataset, split: Split) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "learn", listening)
-        patch.setattr("raciflux.workflow.learn.gc.collect", lambda: 0)
+        patch.setattr(gc, "collect", lambda: 0)
         progress = RunProgress(1, visible=False, speaks=False)
         chosen = config("site_mean", calibration=CALIBRATION)
         widths = train._calibrate(chosen, given, split, Path(folder), progress)

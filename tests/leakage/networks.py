@@ -44,7 +44,7 @@ def networks() -> dict[str, nn.Module]:
 
 
 def check_causality() -> None:
-    """No day of a causal network changes with drivers, gaps or slow blocks that come after it; others carry the mark."""
+    """No day of a causal network changes with drivers, gaps or slow blocks after it; the others carry the mark."""
     for name, network in networks().items():
         try:
             network_checks.check_causal_mark(network, BATCH, LAYOUT)
@@ -126,14 +126,10 @@ def centred_means(patch: pytest.MonkeyPatch) -> None:
     trailing = base.trailing_means
 
     def centred(fast):
-        ahead = [torch.roll(part, -(span // 2), dims=1) for part, span in zip(_by_span(trailing(fast)), SLOW_SPANS)]
-        return torch.cat(ahead, dim=-1)
+        parts = zip(trailing(fast).chunk(len(SLOW_SPANS), dim=-1), SLOW_SPANS, strict=True)
+        return torch.cat([torch.roll(part, -(span // 2), dims=1) for part, span in parts], dim=-1)
 
     patch.setattr(base, "trailing_means", centred)
-
-
-def _by_span(means: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    return means.chunk(len(SLOW_SPANS), dim=-1)
 
 
 def blocks_one_too_late(patch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def pretrained_from(cells: xr.Dataset, split: Split) -> dict[str, Any]:
 
 
 def check_pretraining() -> None:
-    """Absurd simulated weather and fluxes near a test cluster reach nothing; the models of a calibration keep away too."""
+    """Absurd simulated weather and fluxes near a test cluster reach nothing; nor do they in a calibration."""
     outer = split_of("unseen")
     given = prepared(towers()).described
     inner = calibration_parts(outer, given.site_id, given.cluster, parts=2, seed=0)

@@ -1,5 +1,6 @@
 """What every rule is held against: a tiny world, ways to make parts of it absurd, and the demand that nothing moves."""
 
+import gc
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -114,7 +115,7 @@ def learned(model: str, cube: xr.Dataset, split: Split, stage: StageConfig = ONE
     """A whole training and its predictions of the test days."""
     quiet()
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("raciflux.workflow.learn.gc.collect", lambda: 0)  # most of a tiny training's time
+        patch.setattr(gc, "collect", lambda: 0)  # most of a tiny training's time
         progress = RunProgress(1, visible=False, speaks=False)
         return learn(config(model, stage), prepared(cube), split, Path(folder), progress)
 
