@@ -66,6 +66,7 @@ def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
         f"* every cell: {shlex.join(grid.regime) or 'the defaults of the recipe'}, the same split file, the same early "
         "stopping on validation clusters, one core, seeds 0, 1, ... paired over models; hyper-parameters as chosen in "
         "`tuning.csv` where there is one",
+        *(["* tuning reads fold 0's validation clusters, some of which other folds test"] if grid.tuned_on else []),
         "* `results.csv` holds every site's numbers; intervals resample clusters of towers and seeds",
     ]
 
