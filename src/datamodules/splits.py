@@ -16,7 +16,7 @@ from ..geography import haversine_km
 
 PARTS = ("train", "validation", "test")
 BLOCK_DEGREES = 5.0  # grids are split in blocks of this side (DESIGN: rule 2)
-BLOCK_BORDER_DEGREES = 0.5  # cells this close to a held-out block are used by nobody
+BLOCK_BORDER_DEGREES = 0.5  # cells this close to a held-out block, or one cell of a coarser grid, are used by nobody
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,15 @@ def simulation_split(
     validation = usable & np.isin(block, drawn[: max(1, round(validation_share * len(drawn)))])
     gap_lat = np.abs(lat[:, None] - lat[validation][None])
     gap_lon = np.abs((lon[:, None] - lon[validation][None] + 180.0) % 360.0 - 180.0)
-    border = ((gap_lat <= BLOCK_BORDER_DEGREES) & (gap_lon <= BLOCK_BORDER_DEGREES)).any(axis=1)
+    border = ((gap_lat <= _border(lat)) & (gap_lon <= _border(lon))).any(axis=1)
     return Split.from_masks(0, site_id, train=usable & ~border, validation=validation)
+
+
+def _border(degrees: NDArray[np.float64]) -> float:
+    """Width of one cell: of a coarse grid its spacing, else half a degree; places on no grid have no spacing."""
+    steps = np.diff(np.unique(np.round(degrees, 3)))
+    spacing = float(steps.min()) + 1e-3 if len(steps) else 0.0  # positions were rounded
+    return max(BLOCK_BORDER_DEGREES, spacing)
 
 
 def grid_blocks(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.int64]:

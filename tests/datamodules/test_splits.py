@@ -128,3 +128,12 @@ def test_pretraining_keeps_away_from_every_tested_site():
 def test_without_a_tested_site_every_cell_is_kept():
     nowhere = np.empty(0)
     assert away_from(np.zeros(3), np.arange(3.0), nowhere, nowhere, 50.0).all()
+
+
+def test_border_of_a_coarse_grid_is_one_of_its_cells():
+    lat, lon = (axis.ravel() for axis in np.meshgrid(np.arange(-9.5, 10), np.arange(0.5, 30), indexing="ij"))
+    site_id = np.array([f"C{i}" for i in range(len(lat))])
+    split = simulation_split(0.2, 0, site_id, lat, lon, np.ones(len(lat), bool))
+    train, held_out = (split.members(part, site_id) for part in ("train", "validation"))
+    apart = np.maximum(np.abs(lat[train][:, None] - lat[held_out]), np.abs(lon[train][:, None] - lon[held_out]))
+    assert apart.min() == 2.0, "cells 1 degree away belong to nobody"

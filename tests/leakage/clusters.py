@@ -138,7 +138,7 @@ def cells_dealt_one_by_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_border(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(splits, "BLOCK_BORDER_DEGREES", 0.0)
+    patch.setattr(splits, "_border", lambda degrees: 0.0)
 
 
 BLOCKS = {
