@@ -87,6 +87,25 @@ def test_an_estimator_is_a_main_model_on_every_embedded_pair(
     np.testing.assert_allclose(mine[asked], tested["prediction"].to_numpy()[asked], rtol=1e-4, atol=1e-4)
 
 
+def test_intervals_come_from_models_that_did_not_see_the_clusters_they_are_calibrated_on(tmp_path: Path) -> None:
+    calibrated = ["calibration.kind=cross_conformal", "calibration.parts=2", "calibration.level=0.5"]
+    folder = trained(tmp_path, ["experiment=embedded_cropland_gpp", "model=climatology", "compare=[]", *calibrated])
+    stored = RunFolder(folder).predictions()
+    assert stored.attrs["interval_level"] == 0.5
+    said = np.isfinite(stored["prediction"].to_numpy())
+    lower, upper = stored["lower"].to_numpy(), stored["upper"].to_numpy()
+    assert (lower[said] < stored["prediction"].to_numpy()[said]).all() and (upper[said] > lower[said]).all()
+    assert not np.isfinite(lower[~said]).any()
+    split = json.loads((folder / "splits.json").read_text())
+    dealt = []
+    for part in ("part0", "part1"):
+        inner = xr.open_zarr(folder / "calibration" / part / "predictions.zarr")["site_id"].to_numpy().tolist()
+        dealt += inner
+        assert set(inner) < set(split["train"])
+    assert sorted(dealt) == sorted(split["train"])
+    assert (folder / "calibration" / "GPP.json").is_file()
+
+
 def test_new_years_are_predicted_for_every_site_on_its_test_days_alone(tmp_path: Path) -> None:
     folder = trained(
         tmp_path,

@@ -1,10 +1,12 @@
 """What is wrong with data or split is said before anything starts."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import xarray as xr
 from raciflux.config.compose import compose
 from raciflux.config.schema import Config, EmbeddedSource
 from raciflux.datamodules.cube import write_zarr
@@ -12,6 +14,8 @@ from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
 from raciflux.geography import haversine_km
 from raciflux.workflow.prepare import fold_split, prepare, simulation_data, tower_data
+
+from worlds import carbon_cube
 
 WORLD = {
     "data.source.places": "16",
@@ -65,6 +69,59 @@ def test_sites_without_a_scored_day_are_left_out_and_said(tmp_path: Path) -> Non
     assert silent not in kept.towers["site_id"].to_numpy() and kept.towers.sizes["site"] == 15
     assert len(kept.cluster) == 15
     assert any(silent in note for note in kept.notes)
+
+
+def two_fluxes(folder: Path, cube: xr.Dataset, *overrides: str) -> Config:
+    """The configuration of a run of two fluxes over a stored cube."""
+    write_zarr(cube, folder / "towers.zarr")
+    source = ["data.pair=terrestrial_carbon", "data.source={kind: cube, path: towers.zarr}", "data.simulation=null"]
+    source += [f"data.root={folder}", "transfer=scratch"]
+    return compose([*source, "data.split.folds=3", "data.split.min_scored_days=30", *overrides])
+
+
+def test_of_two_fluxes_a_site_needs_one(tmp_path: Path) -> None:
+    cube = carbon_cube()
+    cube["NEE"][{"site": 1}] = np.nan
+    cube["GPP"][{"site": 2}] = np.nan
+    for flux in ("GPP", "NEE"):
+        cube[flux][{"site": 3}] = np.nan
+    prepared = prepare(two_fluxes(tmp_path, cube))
+    names = cube["site_id"].to_numpy()
+    assert prepared.towers["site_id"].to_numpy().tolist() == np.delete(names, 3).tolist()
+    assert prepared.roles.targets == ("GPP", "NEE")
+    assert any(f"want of a scored day of GPP or NEE: {names[3]}" in note for note in prepared.notes)
+    assert prepared.described.labelled.any(1).all()
+
+
+@pytest.mark.parametrize("lost", ["GPP", "NEE"])
+def test_a_flux_that_the_source_lacks_is_named(tmp_path: Path, lost: str) -> None:
+    names = [lost, f"{lost}_qc", f"{lost}_measured"]
+    with pytest.raises(UserError, match=f"data.pair=terrestrial_carbon predicts {lost}, which this source"):
+        prepare(two_fluxes(tmp_path, carbon_cube().drop_vars(names)))
+
+
+def test_enough_scored_days_of_one_flux_are_enough(tmp_path: Path) -> None:
+    few = carbon_cube()
+    few["NEE"][{"time": slice(20, None)}] = np.nan
+    assert prepare(two_fluxes(tmp_path, few)).folds == (0,)
+    few["GPP"][{"time": slice(20, None)}] = np.nan
+    with pytest.raises(UserError, match="no test site has 30 scored days"):
+        prepare(two_fluxes(tmp_path / "few", few))
+
+
+def test_a_split_in_time_has_one_fold_and_each_site_s_own_periods(tmp_path: Path) -> None:
+    chosen = two_fluxes(tmp_path, carbon_cube(days=1826), "data.split.kind=temporal", "data.split.fold=null")
+    prepared = prepare(chosen)
+    assert prepared.folds == (0,)
+    split = fold_split(chosen, prepared, 0)
+    data = tower_data(chosen, prepared, split, None)
+    assert split.question == "new_years" and set(split.periods) == set(split.train) == set(split.test)
+    parts = [data.trainable, data.stopping, data.measured & data.test_days[..., None]]
+    assert all(part.any((0, 1)).all() for part in parts)
+    assert sum(part.astype(int) for part in parts).max() == 1
+    for earlier, later in itertools.pairwise(part.any(-1) for part in parts):
+        last = earlier.shape[1] - 1 - earlier[:, ::-1].argmax(1)
+        assert (last < later.argmax(1)).all()
 
 
 def test_pretraining_keeps_away_from_test_clusters() -> None:
