@@ -8,7 +8,7 @@ import pytest
 from raciflux.config.models import RaciConfig
 from raciflux.config.schema import Config, DataConfig, LoggerConfig
 from raciflux.evaluation.evaluate import evaluate_run
-from raciflux.evaluation.tables import summary
+from raciflux.evaluation.scores.tables import summary
 from raciflux.workflow import tracking_results
 from raciflux.workflow.tracking_results import log_results, sorting_keys
 
