@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from raciflux.config.compose import to_yaml
 from raciflux.config.models import MODELS
 from raciflux.errors import UserError
 from rich.console import Console
@@ -105,8 +106,7 @@ def test_page_has_tables_and_says_what_is_missing(finished, tmp_path):
 def test_a_finished_cell_is_not_run_again_and_a_failed_one_is_said(finished, tmp_path):
     cell = work.cells_of(runs_of("tiny", TINY, {}, EVERYTHING, 1), finished)[0]
     before = (cell.folder / DONE).stat().st_mtime_ns
-    console = Console(record=True, quiet=True)
-    work.work([cell], 1, console)  # starts no process, since nothing is to do
+    assert work.work([cell], 1, Console(quiet=True)) == []  # starts no process, since nothing is to do
     assert (cell.folder / DONE).stat().st_mtime_ns == before
 
     broken = replace(cell, folder=tmp_path / "cell", run=replace(cell.run, overrides=(*cell.run.overrides, "no=1")))
@@ -114,22 +114,58 @@ def test_a_finished_cell_is_not_run_again_and_a_failed_one_is_said(finished, tmp
     assert "no key 'no'" in (tmp_path / "cell" / work.FAILED).read_text()
 
 
+def test_a_cell_of_other_settings_is_not_taken_for_this_ones(tmp_path):
+    narrow, wide = (
+        runs_of("tiny", TINY, {"lstm": (f"model.hidden={hidden}",)}, {"models": ["lstm"], "splits": []}, 1)[0]
+        for hidden in (8, 16)
+    )
+    first = work.cells_of([narrow], tmp_path)[0]
+    assert "validation" in work.run_cell(first)
+    left = narrow.done(first.folder)
+    assert left is not None and wide.done(first.folder) is None, "the same folder, another width"
+    assert {"commit", "packages", "processor", "minutes", "validation"} <= set(left)
+    assert work.run_cell(replace(first, run=wide)) and wide.done(first.folder)["parameters"] > left["parameters"]
+    assert narrow.done(first.folder) is None
+    other_place = replace(narrow, overrides=(*narrow.overrides, f"output={tmp_path}"))
+    assert other_place.settings == narrow.settings, "where a run is written decides nothing"
+
+
+def test_pooled_predictions_follow_a_fold_that_was_run_again(finished):
+    (run,) = runs_of("tiny", TINY, {}, {"models": ["climatology"], "splits": []}, 1)
+    ((_, place),) = work.pooled([run], finished)
+    before = (place / "predictions.zarr").stat().st_mtime_ns
+    ((_, place),) = work.pooled([run], finished)
+    assert (place / "predictions.zarr").stat().st_mtime_ns == before
+    (place / "fold1" / DONE).touch()
+    ((_, place),) = work.pooled([run], finished)
+    assert (place / "predictions.zarr").stat().st_mtime_ns > before
+
+
+def test_the_model_of_the_house_is_no_baseline(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "HOUSE", "climatology")
+    pages.write_page("tiny", TINY, runs_of("tiny", TINY, {}, EVERYTHING, 2), finished, 100, tmp_path / "README.md")
+    page = (tmp_path / "README.md").read_text()
+    best = [line for line in page.splitlines() if "best baseline, chosen on validation" in line]
+    assert best and all(line.endswith(("site_mean", "lstm")) for line in best)
+
+
 def test_the_choice_is_the_best_on_validation_once_all_were_tried(tmp_path, monkeypatch):
-    monkeypatch.setattr(tune, "candidates", lambda: {"lstm": [[], ["model.hidden=8"], ["model.dropout=0.1"]]})
-    table = tmp_path / "tuning.csv"
-    for number, score in enumerate([0.7, 0.5]):
-        place = tmp_path / "tiny" / "tuning" / "lstm" / str(number) / "fold0"
-        place.mkdir(parents=True)
-        (place / DONE).write_text(json.dumps({"validation": score, "minutes": 1.0, "parameters": 10}))
-    tune.write_tuning("tiny", tmp_path, table)
-    assert tune.chosen(table) == {}, "one configuration has not been tried yet"
-    place = tmp_path / "tiny" / "tuning" / "lstm" / "2" / "fold0"
-    place.mkdir(parents=True)
-    (place / DONE).write_text(json.dumps({"validation": 0.6, "minutes": 1.0, "parameters": None}))
-    tune.write_tuning("tiny", tmp_path, table)
+    tried = [[], ["model.hidden=8"], ["model.dropout=0.1"]]
+    monkeypatch.setattr(tune, "candidates", lambda: {"lstm": tried})
+    cells, table = tune.tuning_cells("tiny", TINY, tmp_path, []), tmp_path / "tuning.csv"
+    assert [cell.run.overrides[-1] for cell in cells[1:]] == ["model.hidden=8", "model.dropout=0.1"]
+    for cell, score in zip(cells, [0.7, 0.5, 0.6], strict=True):
+        tune.write_tuning(cells, table)
+        assert tune.chosen(table) == {}, "not every configuration has been tried yet"
+        cell.folder.mkdir(parents=True)
+        (cell.folder / "config.yaml").write_text(to_yaml(cell.run.config()))
+        (cell.folder / DONE).write_text(json.dumps({"validation": score, "minutes": 1.0, "parameters": None}))
+    tune.write_tuning(cells, table)
     assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}
     with table.open() as file:
         assert [row["chosen"] for row in csv.DictReader(file)] == ["0", "1", "0"]
+    tune.write_tuning([], table)
+    assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}, "models not tried now keep their rows"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from raciflux.evaluation.scores.tables import per_site
 from .cells import Run
 
 METRICS = ("r2", "rmse", "bias", "days")
+OF_INTERVALS = ("coverage", "width", "crps")  # where the run has them
 COLUMNS = ("experiment", "split", "model", "fold", "seed", "target", "site", "score", "metric", "value")
 
 
@@ -39,9 +40,10 @@ def _rows(run: Run, fold: Path) -> pl.DataFrame:
     for one in of_targets(fold):
         predictions = one.predictions()
         sites = per_site(predictions).filter("enters").with_columns(target=pl.lit(predictions.attrs["target"]))
-        tables.append(sites.select("fold", "target", "score", pl.col("site_id").alias("site"), *METRICS))
-    wide = pl.concat(tables).with_columns(pl.col(METRICS).cast(pl.Float64), fold=pl.col("fold").cast(pl.Int64))
-    long = wide.unpivot(METRICS, index=["fold", "target", "score", "site"], variable_name="metric")
+        metrics = [*METRICS, *(name for name in OF_INTERVALS if name in sites.columns)]
+        tables.append(sites.select("fold", "target", "score", pl.col("site_id").alias("site"), *metrics))
+    wide = pl.concat(tables).with_columns(pl.col(metrics).cast(pl.Float64), fold=pl.col("fold").cast(pl.Int64))
+    long = wide.unpivot(metrics, index=["fold", "target", "score", "site"], variable_name="metric")
     return long.drop_nulls("value").with_columns(
         experiment=pl.lit(run.experiment), split=pl.lit(run.split), model=pl.lit(run.model), seed=pl.lit(run.seed)
     )

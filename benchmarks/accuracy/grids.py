@@ -47,13 +47,15 @@ GRIDS: dict[str, Grid] = {
         experiment="fluxnet2015",
         splits={
             "spatial": SPATIAL,
-            "temporal": ("data.split.file=fluxnet2015_temporal_v1", "data.split.fold=null"),
+            "temporal": ("data.split.file=fluxnet2015_temporal_v2", "data.split.fold=null"),
         },
         models=MODELS,
         regime=("transfer.finetune.steps=200",),  # validation is flat long before
         seeds=3,
         tuned_on="spatial",
-        about="FLUXNET2015 daily towers; GPP is a partitioned product. GPP and NEE are predicted by one model.",
+        about="FLUXNET2015 daily towers; GPP is a partitioned product. GPP and NEE are predicted by one model. "
+        "A reference level at unseen sites, of other sites and richer inputs: CarbonFluxBench's best median R2, GPP "
+        "0.57-0.65, NEE 0.22-0.30.",
     ),
     "intervals": Grid(
         experiment="fluxnet2015",

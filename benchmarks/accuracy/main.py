@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from raciflux.errors import UserError
 from rich.console import Console
 
 from .grids import GRIDS
@@ -17,21 +18,26 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     from .collect import write_results
     from .pages import write_page
     from .tune import chosen, tuning_cells, write_tuning
-    from .work import cells_of, work
+    from .work import Cell, cells_of, work
 
     name, grid, runs_folder = settings.accuracy, GRIDS[settings.accuracy], Path(settings.runs)
     output = Path(settings.output) / name
     output.mkdir(parents=True, exist_ok=True)
+    failed: list[Cell] = []
     if settings.tune:
-        if settings.jobs:
-            work(tuning_cells(name, grid, runs_folder, settings.models), settings.jobs, console)
-        write_tuning(name, runs_folder, output / "tuning.csv")
+        trials = tuning_cells(name, grid, runs_folder, settings.models)
+        failed += work(trials, settings.jobs, console) if settings.jobs else []
+        write_tuning(trials, output / "tuning.csv")
     tuned = chosen(output / "tuning.csv")
     seeds = settings.seeds or grid.seeds
     asked = runs_of(name, grid, tuned, {"models": settings.models, "splits": settings.splits}, seeds)
-    if settings.jobs:
-        work(cells_of(asked, runs_folder), settings.jobs, console)
-    every = runs_of(name, grid, tuned, {"models": [], "splits": []}, grid.seeds)
+    failed += work(cells_of(asked, runs_folder), settings.jobs, console) if settings.jobs else []
+    every = runs_of(name, grid, tuned, {"models": [], "splits": []}, max(seeds, grid.seeds))
     cells = write_results(every, runs_folder, output / "results.csv")
     write_page(name, grid, every, runs_folder, settings.draws, output / "README.md")
     console.print(f"{cells} cells in {output / 'results.csv'}; tables in {output / 'README.md'}", highlight=False)
+    if failed:
+        first = failed[0]
+        raise UserError(
+            f"{len(failed)} cells are not finished, the first {first.folder}; call again to go on with them"
+        )

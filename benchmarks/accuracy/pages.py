@@ -1,8 +1,5 @@
 """``README.md`` of a benchmark: tables with intervals, what was run with what, and which cells are missing."""
 
-import importlib.metadata
-import json
-import platform
 import shlex
 import statistics
 import time
@@ -24,14 +21,18 @@ from raciflux.evaluation.comparison.tables import (
 from raciflux.evaluation.scores.tables import summary
 from raciflux.evaluation.wording import LABELS
 
-from .cells import DONE, Run
+from .cells import Run
 from .collect import of_targets
 from .grids import Grid
 from .interval_page import interval_table
 from .markdown import markdown
 from .work import cells_of, pooled
 
-PACKAGES = ("raciflux", "torch", "lightning", "lightgbm", "numpy", "polars", "xarray")
+HOUSE = "raci"
+TUNED = (
+    "* hyper-parameters were tuned on the validation clusters of fold 0 of the spatial split: every one of these sites "
+    "is tested in another fold, and many in the temporal split; likewise for what is called best on validation"
+)
 BOUNDS = " ({})"  # how an interval follows its number
 
 
@@ -40,47 +41,71 @@ def write_page(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws: 
     lines = [f"# Accuracy: {name}", "", grid.about, "", *_how(name, grid, runs, folder)]
     whole = list(pooled(runs, folder))
     for split in grid.splits:
-        of_split = [(run, place) for run, place in whole if run.split == split]
+        # The model of the house first: the others are its baselines, and one of them is the best on validation.
+        of_split = sorted((one for one in whole if one[0].split == split), key=lambda one: one[0].model != HOUSE)
         if not of_split:
             continue
         lines += ["", f"## Split: {split}", *_sizes(grid, [run for run, _ in of_split], folder)]
         lines += [*interval_table(of_split), *_ceiling(of_split[0][1])]
-        if len({run.model for run, _ in of_split}) < 2:
+        models = {run.model for run, _ in of_split}
+        if len(models) < 2:
             continue
-        compared = compare_folders([place for _, place in of_split], reference="best_baseline", draws=draws)
-        for comparison in compared.values():
+        best = _best_on_validation([run for run, _ in of_split if run.model != HOUSE], folder)
+        for comparison in compare_folders([place for _, place in of_split], reference=best, draws=draws).values():
             lines += _tables(comparison)
     lines += ["", "## Cells", *_missing(grid, runs, folder)]
     write_text("\n".join(lines) + "\n", path)
 
 
 def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
-    """Say what made the page: command, versions, machine, date, minutes."""
-    done = [json.loads((fold / DONE).read_text()) for run in runs for fold in run.folds(folder)]
+    """Say what made the page: command, commit, versions, machine, date, minutes; all as the cells say it."""
+    done = [left for run in runs for fold in run.folds(folder) if (left := run.done(fold))]
+    if not done:
+        return ["* no cell is finished yet"]
     minutes = sum(cell["minutes"] for cell in done)
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in PACKAGES)
+    versions = {f"{package} {cell['packages'][package]}" for cell in done for package in cell["packages"]}
+    tune = " tune=true" if grid.tuned_on else ""
     return [
-        f"* made by `python scripts/benchmark.py accuracy={name}`, {time.strftime('%Y-%m-%d')}: {len(done)} cells, "
-        f"{minutes:.0f} minutes of single-core processes on a machine that did other work as well",
-        f"* {versions}; Python {platform.python_version()}, {platform.system()} {platform.machine()}, no GPU",
+        f"* made by `python scripts/benchmark.py accuracy={name}{tune}`, {time.strftime('%Y-%m-%d')}: {len(done)} "
+        f"cells, {minutes:.0f} minutes of processes of one core each",
+        f"* commit {', '.join(sorted({str(cell['commit']) for cell in done}))}; {', '.join(sorted(versions))}",
+        f"* {', '.join(sorted({cell['processor'] for cell in done}))}; no GPU",
         f"* every cell: {shlex.join(grid.regime) or 'the defaults of the recipe'}, the same split file, the same early "
         "stopping on validation clusters, one core, seeds 0, 1, ... paired over models; hyper-parameters as chosen in "
         "`tuning.csv` where there is one",
-        *(["* tuning reads fold 0's validation clusters, some of which other folds test"] if grid.tuned_on else []),
+        *([TUNED] if grid.tuned_on else []),
         "* `results.csv` holds every site's numbers; intervals resample clusters of towers and seeds",
     ]
 
 
+def _best_on_validation(runs: Sequence[Run], folder: Path) -> str:
+    """Return the model with the smallest validation score, averaged over folds and seeds."""
+    scores: dict[str, list[float]] = {}
+    for run in runs:
+        scores.setdefault(run.model, []).extend(
+            left["validation"] for fold in run.folds(folder) if (left := run.done(fold))
+        )
+    return min(scores, key=lambda model: statistics.mean(scores[model]))
+
+
 def _sizes(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
-    """Table of sizes, chosen hyper-parameters and training time of each model."""
-    lines = ["", "| model | trained numbers | minutes a fold | hyper-parameters |", "|---|---|---|---|"]
-    for run in {run.model: run for run in runs}.values():
-        cells = [json.loads((fold / DONE).read_text()) for fold in run.folds(folder)]
-        chosen = [text for text in run.overrides if text not in grid.regime and not text.startswith("data.")]
-        numbers = f"{cells[0]['parameters']:,}" if cells[0]["parameters"] else "–"
-        minutes = statistics.median(cell["minutes"] for cell in cells)
-        lines.append(f"| {run.model} | {numbers} | {minutes:.1f} | {shlex.join(chosen) or 'defaults'} |")
-    return lines
+    """Table of sizes, chosen hyper-parameters, validation and training time of each model."""
+    header = ("model", "trained numbers", "minutes a fold", "validation RMSE / spread", "hyper-parameters")
+    rows = []
+    for model in {run.model: None for run in runs}:
+        of_model = [run for run in runs if run.model == model]
+        cells = [left for run in of_model for fold in run.folds(folder) if (left := run.done(fold))]
+        chosen = [text for text in of_model[0].overrides if text not in (*grid.regime, *grid.splits[of_model[0].split])]
+        rows.append(
+            (
+                model,
+                f"{cells[0]['parameters']:,}" if cells[0]["parameters"] else "–",
+                f"{statistics.median(cell['minutes'] for cell in cells):.1f}",
+                f"{statistics.mean(cell['validation'] for cell in cells):.3f}",
+                shlex.join(chosen) or "defaults",
+            )
+        )
+    return ["", *markdown(header, rows)]
 
 
 def _ceiling(place: Path) -> list[str]:
@@ -121,7 +146,7 @@ def _missing(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
         counts = []
         for split in grid.splits:
             cells = cells_of([run for run in runs if (run.model, run.split) == (model, split)], folder)
-            finished = sum((cell.folder / DONE).exists() for cell in cells)
+            finished = sum(cell.run.done(cell.folder) is not None for cell in cells)
             counts.append(f"{finished} of {len(cells)}" + ("" if finished == len(cells) else " **missing**"))
         lines.append(f"| {model} | {' | '.join(counts)} |")
     return lines

@@ -1,16 +1,16 @@
 """Choose hyper-parameters: a few configurations a model, judged on the validation sites of one fold."""
 
 import csv
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
-from raciflux.atomic import write_text
+from raciflux.atomic import replacing
 from raciflux.errors import UserError
 
-from .cells import DONE, Run
+from .cells import Run
 from .grids import Grid
 from .work import Cell
 
@@ -51,27 +51,43 @@ def tuning_cells(name: str, grid: Grid, folder: Path, models: Sequence[str]) -> 
     return cells
 
 
-def write_tuning(name: str, folder: Path, table: Path) -> None:
-    """Write every finished trial and the choice: the smallest validation score of a model all of whose trials ended."""
-    rows = []
-    for model, of_model in candidates().items():
-        done = [folder / name / "tuning" / model / str(i) / "fold0" / DONE for i in range(len(of_model))]
-        ended = {i: json.loads(path.read_text()) for i, path in enumerate(done) if path.exists()}
-        best = min(ended, key=lambda i: ended[i]["validation"]) if len(ended) == len(of_model) else None
-        for i, cell in ended.items():
-            said = {name: cell[name] for name in ("validation", "minutes", "parameters")}
-            row = {"model": model, "candidate": i, "overrides": shlex.join(of_model[i]), **said}
-            rows.append(row | {"chosen": int(i == best)})
-    lines = [",".join(COLUMNS)]
-    lines += [",".join("" if row[name] is None else str(row[name]) for name in COLUMNS) for row in rows]
-    write_text("\n".join(lines) + "\n", table)
+def write_tuning(cells: Sequence[Cell], table: Path) -> None:
+    """Write the trials of every model all of whose trials ended, and the choice: the smallest validation score.
+
+    Other models keep the rows that the table has.
+    """
+    rows = {row["model"]: [] for row in _rows(table)} | {cell.run.model: [] for cell in cells}
+    for row in _rows(table):
+        rows[row["model"]].append(row)
+    tried = candidates()
+    for model in {cell.run.model: None for cell in cells}:
+        left = [cell.run.done(cell.folder) for cell in cells if cell.run.model == model]
+        ended = [cell for cell in left if cell is not None]
+        if len(ended) == len(tried[model]):
+            best = min(range(len(ended)), key=lambda number: ended[number]["validation"])
+            rows[model] = [
+                {
+                    "model": model,
+                    "candidate": number,
+                    "overrides": shlex.join(tried[model][number]),
+                    **{name: cell[name] for name in ("validation", "minutes", "parameters")},
+                    "chosen": int(number == best),
+                }
+                for number, cell in enumerate(ended)
+            ]
+    with replacing(table) as partial, partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for of_model in rows.values() for row in of_model)
+
+
+def _rows(table: Path) -> list[dict[str, Any]]:
+    if not table.exists():
+        return []
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def chosen(table: Path) -> dict[str, tuple[str, ...]]:
     """Read the choices of a committed tuning table; empty where there is none, and defaults are used."""
-    if not table.exists():
-        return {}
-    with table.open(newline="") as file:
-        return {
-            row["model"]: tuple(shlex.split(row["overrides"])) for row in csv.DictReader(file) if row["chosen"] == "1"
-        }
+    return {row["model"]: tuple(shlex.split(row["overrides"])) for row in _rows(table) if row["chosen"] == "1"}

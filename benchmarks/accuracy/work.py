@@ -4,13 +4,17 @@ import functools
 import json
 import multiprocessing
 import os
+import platform
+import shutil
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from raciflux.atomic import write_text
 from raciflux.config.compose import compose
@@ -40,9 +44,9 @@ def cells_of(runs: Sequence[Run], folder: Path) -> list[Cell]:
     ]
 
 
-def work(cells: Sequence[Cell], jobs: int, console: Console) -> None:
-    """Run what is not finished; a cell that fails is said, kept as ``failed.txt``, and the rest goes on."""
-    todo = [cell for cell in cells if not (cell.folder / DONE).exists()]
+def work(cells: Sequence[Cell], jobs: int, console: Console) -> list[Cell]:
+    """Run what is not finished, and return what is still not: a cell that fails is said, and the rest goes on."""
+    todo = [cell for cell in cells if cell.run.done(cell.folder) is None]
     console.print(f"{len(cells) - len(todo)} of {len(cells)} cells are finished; {jobs} at a time", highlight=False)
     started = time.monotonic()
     context = multiprocessing.get_context("spawn")
@@ -51,11 +55,16 @@ def work(cells: Sequence[Cell], jobs: int, console: Console) -> None:
         for i, future in enumerate(as_completed(waiting), 1):
             cell = waiting[future]
             left = (time.monotonic() - started) / i * (len(todo) - i) / 60
+            try:
+                said = future.result()
+            except BrokenProcessPool:
+                said = "its process was killed, perhaps for want of memory; call again with fewer jobs"
             console.print(
-                f"{i}/{len(todo)} {cell.run.name}/fold{cell.fold}: {future.result()}; about {left:.0f} min left",
+                f"{i}/{len(todo)} {cell.run.name}/fold{cell.fold}: {said}; about {left:.0f} min left",
                 highlight=False,
                 soft_wrap=True,
             )
+    return [cell for cell in todo if cell.run.done(cell.folder) is None]
 
 
 def _end_with_parent(parent: int) -> None:
@@ -73,7 +82,11 @@ def _end_with_parent(parent: int) -> None:
 
 
 def run_cell(cell: Cell) -> str:
-    """Train, predict and mark one cell; return what to say of it."""
+    """Train, predict and mark one cell; return what to say of it.
+
+    The mark, ``cell.json``, says what the cell was made with (commit, versions, processor; the settings stand in
+    ``config.yaml``), minutes of its last session, trained numbers and validation score.
+    """
     # Imported in the worker: the parent only counts.
     import torch
     from raciflux.workflow.folder import locked, write_identity
@@ -89,19 +102,50 @@ def run_cell(cell: Cell) -> str:
         config = cell.run.config()
         prepared = prepared_for(cell.run.experiment, _data_overrides(cell.run))
         with locked(cell.folder):
-            if (cell.folder / DONE).exists():
+            if cell.run.done(cell.folder):
                 return "finished by another process"
-            write_identity(config, cell.folder.parent, ["(a cell of scripts/benchmark.py)"])
+            _clear_other(cell)
+            write_identity(config, cell.folder, cell.run.arguments)
             run_fold(config, prepared, cell.fold, cell.folder, RunProgress(1, visible=False, speaks=False))
-            minutes = (time.monotonic() - started) / 60
-            score = json.loads((cell.folder / "validation.json").read_text())["score"]
-            done = {"minutes": round(minutes, 2), "parameters": _parameters(cell.folder), "validation": score}
-            write_text(json.dumps(done) + "\n", cell.folder / DONE)
+            write_text(json.dumps(_mark(cell, (time.monotonic() - started) / 60), indent=1) + "\n", cell.folder / DONE)
     except Exception:
         write_text(traceback.format_exc(), cell.folder / FAILED)
         return f"failed, see {cell.folder / FAILED}"
     (cell.folder / FAILED).unlink(missing_ok=True)
-    return f"{minutes:.1f} min, validation {score:.3f}"
+    done = cell.run.done(cell.folder)
+    assert done is not None
+    return f"{done['minutes']:.1f} min, validation {done['validation']:.3f}"
+
+
+def _clear_other(cell: Cell) -> None:
+    """Empty the folder of a fold that was begun under another configuration: nothing of it may be gone on with."""
+    if cell.run.begun(cell.folder):
+        return
+    for path in cell.folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != ".lock":
+            path.unlink()
+
+
+def _mark(cell: Cell, minutes: float) -> dict[str, Any]:
+    identity = json.loads((cell.folder / "versions.json").read_text())
+    return {
+        "minutes": round(minutes, 2),
+        "parameters": _parameters(cell.folder),
+        "validation": json.loads((cell.folder / "validation.json").read_text())["score"],
+        "commit": identity["commit"],
+        "packages": identity["packages"],
+        "processor": processor(),
+    }
+
+
+def processor() -> str:
+    """Name of the processor and number of its cores, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} cores, {names[0] if names else platform.processor() or platform.machine()}"
 
 
 @functools.lru_cache(maxsize=2)
@@ -123,7 +167,8 @@ def _parameters(folder: Path) -> int | None:
 
 
 def pooled(runs: Sequence[Run], folder: Path) -> Iterator[tuple[Run, Path]]:
-    """Pool the folds of every run that has them all, and yield it with its run folder."""
+    """Pool the folds of every run that has them all, anew if a fold is younger, and yield it with its run folder."""
+    from raciflux.workflow.folder import write_identity
     from raciflux.workflow.predictions import scored_folders
     from raciflux.workflow.train import pool_folds
 
@@ -133,6 +178,8 @@ def pooled(runs: Sequence[Run], folder: Path) -> Iterator[tuple[Run, Path]]:
         if len(folds) < len(prepared.folds):
             continue
         done = [path / "predictions.zarr" for path in scored_folders(place, targets).values()]
-        if not all(path.exists() for path in done):
+        youngest = max((fold / DONE).stat().st_mtime for fold in folds)
+        if not all(path.exists() and path.stat().st_mtime > youngest for path in done):
+            write_identity(run.config(), place, run.arguments)
             pool_folds(folds, place, targets)
         yield run, place

@@ -73,6 +73,7 @@ class RolePool(nn.Module):
     def __init__(self, config: RetrievalConfig, layout: Layout, role: str) -> None:
         super().__init__()
         self.kinds, self.neighbours, self.dropout = tuple(config.kinds), config.neighbours, config.neighbour_dropout
+        self.of_target = value_width(role, layout) // len(layout.targets)  # statistics of one target, evidence last
         self.embed = nn.Linear(value_width(role, layout) + descriptor_width(role, layout), config.width)
         self.null = nn.Parameter(torch.zeros(config.width))
         self.null_logit = nn.Parameter(torch.zeros(()))
@@ -108,7 +109,8 @@ class RolePool(nn.Module):
         shown = entry >= 0
         if self.training and self.dropout > 0:
             shown = shown & (torch.rand(shown.shape, device=shown.device) >= self.dropout)
-        logit = self.kind_logit.repeat_interleave(self.neighbours) + self.trust * self.values[entry][..., -1]
+        evidence = self.values[entry][..., self.of_target - 1 :: self.of_target].mean(-1)
+        logit = self.kind_logit.repeat_interleave(self.neighbours) + self.trust * evidence
         logit = logit - (self.distance[site] * softplus(self.decay)).sum(-1)
         logit = logit.masked_fill(~shown, -torch.inf)
         null = self.null_logit.expand(len(site), 1)

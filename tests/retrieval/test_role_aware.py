@@ -7,8 +7,10 @@ from raciflux.config.models import RetrievalConfig
 from raciflux.contracts import VisibleSet
 from raciflux.retrieval import bank as bank_module
 from raciflux.retrieval.bank import Bank
+from raciflux.retrieval.descriptors import descriptor_width
+from raciflux.retrieval.flux_statistics import value_width
 from raciflux.retrieval.index import Exclusion
-from raciflux.retrieval.role_aware import RoleAwareRetrieval
+from raciflux.retrieval.role_aware import RoleAwareRetrieval, RolePool
 
 CONFIG = RetrievalConfig(neighbours=3, width=6)
 
@@ -196,3 +198,20 @@ def test_buffers_follow_the_module(view):
     network = attached(view).to("meta")
     assert {buffer.device.type for buffer in network.buffers()} == {"meta"}
     assert len(list(network.buffers())) == 10
+
+
+def test_a_neighbours_evidence_is_that_of_all_its_fluxes(view):
+    two = replace(view.layout, targets=("GPP", "NEE"))
+    pool = RolePool(RetrievalConfig(neighbours=1, kinds=["geographic"], width=4), two, "slow").eval()
+    width = value_width("slow", two)
+    values = torch.zeros(3, width)
+    values[0, width // 2 - 1] = 1.0  # all days of the first flux, none of the second
+    values[1, width - 1] = 1.0  # the other way round
+    features = descriptor_width("slow", two)
+    pool.values, pool.keys, pool.queries = values, torch.zeros(3, features), torch.zeros(2, features)
+    pool.index, pool.distance = torch.tensor([[0], [1]]), torch.zeros(2, 1, 2)
+    with torch.no_grad():
+        pool.trust.fill_(2.0)
+    first, second = pool.attention(torch.tensor([0, 1])).weight
+    torch.testing.assert_close(first, second)
+    assert first[0] > 0.5, "evidence of either flux counts"
