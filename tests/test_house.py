@@ -16,7 +16,18 @@ WRITTEN_BY_HAND = {".py", ".yaml", ".yml", ".toml", ".md", ".html", ".css", ".js
 FOLDERS = ("src", "scripts", "tests", "benchmarks", "configs", "docs")
 LONGEST = 350
 
-LEAVES = {"atomic", "config", "contracts", "errors", "variables", "geography", "land", "sun", "yaml_strict"}
+LEAVES = {
+    "atomic",
+    "config",
+    "contracts",
+    "errors",
+    "variables",
+    "geography",
+    "land",
+    "sun",
+    "yaml_strict",
+    "zarr_folder",
+}
 SUMS = {"evaluation.metrics", "evaluation.site_statistics"}  # scores that training loops share with evaluation
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ..atomic import replacing
 from ..errors import UserError, did_you_mean
 from ..variables import (
     CLASSES,
@@ -24,6 +23,7 @@ from ..variables import (
     Variable,
     lookup,
 )
+from ..zarr_folder import with_text_as, write_folder
 
 UNKNOWN = "unknown"
 SITE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -93,9 +93,7 @@ def write_zarr(cube: xr.Dataset, path: Path) -> None:
     """
     if path.exists():
         raise UserError(f"{path}: exists already; remove it or choose another name")
-    with replacing(path) as partial:
-        # Text of any length is stored as such; numpy's fixed-length text has no Zarr 3 specification.
-        _with_text_as(object, cube).to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
+    write_folder(cube, path)
 
 
 def read_zarr(path: Path) -> xr.Dataset:
@@ -114,14 +112,7 @@ def read_zarr(path: Path) -> xr.Dataset:
         raise UserError(
             f"{path}: cannot be read as Zarr ({' '.join(str(error).split())[:200]}); write it again"
         ) from None
-    return validate(_with_text_as(np.str_, cube), str(path))
-
-
-def _with_text_as(dtype: type, cube: xr.Dataset) -> xr.Dataset:
-    """Hold text in another dtype: numpy's has fixed length, Zarr's has any, and only `object` converts to both."""
-    names = [name for name in cube.variables if cube[name].dtype.kind in "UOT"]
-    text = {name: cube[name].astype(object).astype(dtype) for name in names}
-    return cube.assign_coords({name: text.pop(name) for name in cube.coords if name in text}).assign(text)
+    return validate(with_text_as(np.str_, cube), str(path))
 
 
 def _check_places(cube: xr.Dataset, where: str) -> None:

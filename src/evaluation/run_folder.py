@@ -7,16 +7,17 @@ command, versions, logs, neighbours, baselines) stays at the top. ``predictions_
 """
 
 import json
-import warnings
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import xarray as xr
 
-from ..atomic import replacing, write_text
+from ..atomic import write_text
 from ..errors import UserError, did_you_mean
+from ..zarr_folder import with_text_as, write_folder
 from .predictions_contract import BOUNDS, QUANTILES, check_predictions
 from .wording import long_name
 
@@ -84,7 +85,7 @@ class RunFolder:
         except Exception as error:  # a broken store raises whatever its codecs raise
             raise UserError(f"{path}: cannot be read as Zarr ({_one_line(error)}); run the training again") from error
         check_predictions(dataset, path)
-        return dataset.assign({name: dataset[name].astype(object).astype(str) for name in _texts(dataset)})
+        return with_text_as(np.str_, dataset)
 
     def config_text(self) -> str:
         """``config.yaml`` as it stands; empty where there is none."""
@@ -175,10 +176,7 @@ def write_predictions(dataset: xr.Dataset, path: Path) -> None:
     }
     if QUANTILES in dataset:
         encoding[QUANTILES] = {"chunks": (1, *shape)}
-    with replacing(path) as partial, warnings.catch_warnings():
-        # xarray warns a reader without consolidated metadata, and Zarr warns a writer with it
-        warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-        described.to_zarr(partial, zarr_format=3, consolidated=True, encoding=encoding, mode="w")
+    write_folder(described, path, encoding)
 
 
 def write_json(content: object, path: Path) -> None:
@@ -187,9 +185,7 @@ def write_json(content: object, path: Path) -> None:
 
 
 def _with_cf_attributes(dataset: xr.Dataset) -> xr.Dataset:
-    # Text of variable width: Zarr 3 does not specify the fixed-width kind, which other readers may refuse.
-    described = dataset.assign({name: dataset[name].astype(object) for name in _texts(dataset)})
-    described = described.set_coords([name for name in ("site_id", "lat", "lon") if name in described.data_vars])
+    described = dataset.set_coords([name for name in ("site_id", "lat", "lon") if name in dataset.data_vars])
     described.attrs = {"Conventions": "CF-1.11", "featureType": "timeSeries", **dataset.attrs}
     for name, attrs in COORDINATE_ATTRS.items():
         described[name].attrs = {**attrs, **described[name].attrs}
@@ -208,10 +204,6 @@ def _with_cf_attributes(dataset: xr.Dataset) -> xr.Dataset:
         if name in described:
             described[name].attrs = {"flag_values": [0, 1], "flag_meanings": meanings, **described[name].attrs}
     return described
-
-
-def _texts(dataset: xr.Dataset) -> list[Hashable]:
-    return [name for name, variable in dataset.variables.items() if variable.dtype.kind in "OTU"]
 
 
 def _one_line(error: Exception) -> str:

@@ -89,6 +89,15 @@ def test_zarr_gives_the_same_cube_back(cube, tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["cube.zarr"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_plain_reader_opens_it_without_a_warning_and_finds_the_sites(cube, tmp_path):
+    write_zarr(cube, tmp_path / "cube.zarr")
+    with xr.open_zarr(tmp_path / "cube.zarr") as opened:
+        assert opened["site_id"].to_numpy().tolist() == cube["site_id"].to_numpy().tolist()
+        assert opened["site_id"].astype(object).astype(str).dtype.kind == "U"
+        assert opened.sel(site=opened["site_id"] == str(cube["site_id"].to_numpy()[0])).sizes["site"] == 1
+
+
 def test_existing_cube_is_not_overwritten(cube, tmp_path):
     write_zarr(cube, tmp_path / "cube.zarr")
     with pytest.raises(UserError, match=r"cube\.zarr: exists already"):

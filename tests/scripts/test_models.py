@@ -80,7 +80,7 @@ def test_an_estimator_is_a_main_model_on_every_embedded_pair(
     place = tmp_path / "predicted.zarr"
     load_script("predict").main([str(folder), f"data={pair}", *PLACES, f"output={place}"])
     tested = xr.open_zarr(folder / "predictions.zarr").load()
-    again = xr.open_zarr(place, consolidated=False).load()
+    again = xr.open_zarr(place).load()
     here = [again["site_id"].to_numpy().tolist().index(name) for name in tested["site_id"].to_numpy()]
     mine = again["prediction"].to_numpy()[here]
     asked = np.isfinite(tested["prediction"].to_numpy())

@@ -29,7 +29,7 @@ def test_places_are_predicted_without_targets_as_in_the_run_itself(
     write_zarr(drivers_only, tmp_path / "places.zarr")
     output = tmp_path / "predicted.zarr"
     load_script("predict").main([str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={output}"])
-    predicted = xr.open_zarr(output, consolidated=False).load()
+    predicted = xr.open_zarr(output).load()
     assert predicted.sizes["site"] == 16
     assert predicted["prediction"].attrs["units"] == "nmol m-2 s-1"
     assert predicted.attrs["Conventions"].startswith("CF-") and predicted["site_id"].attrs["cf_role"] == "timeseries_id"
@@ -43,7 +43,7 @@ def test_places_are_predicted_without_targets_as_in_the_run_itself(
 def test_a_recipe_names_the_places_too(finished: Finished, tmp_path: Path) -> None:
     output = tmp_path / "predicted.zarr"
     load_script("predict").main([str(finished.folder), *PLACES, "data.source.seed=5", f"output={output}"])
-    assert np.isfinite(xr.open_zarr(output, consolidated=False)["prediction"].to_numpy()).any()
+    assert np.isfinite(xr.open_zarr(output)["prediction"].to_numpy()).any()
 
 
 @pytest.mark.parametrize("lost", ["TA", "VPD", "soil_ph", "wetland"])

@@ -136,7 +136,7 @@ def test_new_places_are_predicted_for_both_targets_with_the_spread_of_the_folds(
     write_zarr(renamed, tmp_path / "places.zarr")
     output = tmp_path / "predicted.zarr"
     load_script("predict").main([str(run), f"data={tmp_path / 'places.zarr'}", f"output={output}"])
-    predicted = xr.open_zarr(output, consolidated=False).load()
+    predicted = xr.open_zarr(output).load()
     names = [f"{what}_{target}" for target in TARGETS for what in ("prediction", "prediction_spread")]
     assert set(predicted.data_vars) == set(names)
     driven = np.isfinite(cube["TA"].to_numpy())
