@@ -104,11 +104,16 @@ VALIDATION_FROM, TEST_FROM = 460, 475  # of the split in time: so few days apart
 
 
 def split_in_time(cube: xr.Dataset) -> Split:
-    """Every site trains on its past and is validated and tested on what follows, a few days later for each."""
+    """Every site trains on its past and is validated and tested on what follows, a few days later for each.
+
+    Fluxes are shown until the first of a cluster is tested.
+    """
     names = tuple(str(name) for name in cube["site_id"].to_numpy())
+    codes = clusters(cube).tolist()
     day = [str(date)[:10] for date in cube["time"].to_numpy()]
     periods = {name: (day[VALIDATION_FROM + i], day[TEST_FROM + 2 * i]) for i, name in enumerate(names)}
-    return Split(0, names, names, names, periods)
+    first = [min(periods[mate][1] for mate, other in zip(names, codes, strict=True) if other == own) for own in codes]
+    return Split(0, names, names, names, periods, shown_until=dict(zip(names, first, strict=True)))
 
 
 def tiny_data(cube: xr.Dataset, split: Split | None = None, **changes: Any) -> FluxDataModule:

@@ -23,7 +23,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "fluxnet2015_igbp_v1": (*_FLUXNET2015, "data.split.kind=stratified_igbp", *_FOLDS),
     "fluxnet2015_koppen_v1": (*_FLUXNET2015, "data.split.kind=stratified_koppen", *_FOLDS),
     "fluxnet2015_temperature_tail_v1": (*_FLUXNET2015, "data.split.kind=temperature_tail"),
-    "fluxnet2015_temporal_v1": (*_FLUXNET2015, "data.split.kind=temporal"),
+    "fluxnet2015_temporal_v2": (*_FLUXNET2015, "data.split.kind=temporal"),
     **{
         f"fluxnet2015_sparse_{percent}_v1": (
             *_FLUXNET2015,

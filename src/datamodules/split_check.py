@@ -14,7 +14,8 @@ def check_split(split: Split, towers: Towers, where: str = "data.split") -> None
     """Refuse a split that leaks or cannot be used.
 
     In space no site and no cluster may stand in two parts. In time each site's training days end before its
-    validation begins, and that before its test begins. Training and validation each need a labelled day.
+    validation begins, and that before its test begins, and no site trains or validates on days from a cluster mate's
+    test on. Training and validation each need a labelled day.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ def check_split(split: Split, towers: Towers, where: str = "data.split") -> None
     _refuse_stray_names(split, where)
     if split.periods:
         _refuse_overlapping_periods(split, towers, where)
+        _refuse_shown_mates(split, towers, where)
     else:
         _refuse_cut_clusters(split, towers, where)
     for part in PARTS[:2]:
@@ -54,6 +56,9 @@ def _refuse_stray_names(split: Split, where: str) -> None:
                     f"{where} is a split in time, and {min(odd)!r} is not in both periods and {part}; "
                     "a site belongs into periods and into every part"
                 )
+    odd = set(split.shown_until) - set(split.periods)
+    if odd:
+        raise UserError(f"{where}: {min(odd)!r} is in shown_until and not in periods; drop it there")
 
 
 def _refuse_cut_clusters(split: Split, towers: Towers, where: str) -> None:
@@ -82,6 +87,22 @@ def _refuse_overlapping_periods(split: Split, towers: Towers, where: str) -> Non
             raise UserError(
                 f"{where}: at {towers.site_id[site]} {earlier} reaches {until} and {later} begins {since}; "
                 "end the one before the other begins"
+            )
+
+
+def _refuse_shown_mates(split: Split, towers: Towers, where: str) -> None:
+    """Refuse a day of training or validation on which, or after which, a tower of the same cluster is tested."""
+    shown = split.days("train", towers.site_id, towers.time) | split.days("validation", towers.site_id, towers.time)
+    last_shown, first_tested = _last(shown), _first(split.days("test", towers.site_id, towers.time))
+    for site, code in enumerate(towers.cluster):
+        mates = np.flatnonzero(towers.cluster == code)
+        mate = int(mates[first_tested[mates].argmin()])
+        if last_shown[site] >= first_tested[mate]:
+            until, since = (str(towers.time[day])[:10] for day in (last_shown[site], first_tested[mate]))
+            name = towers.site_id[site]
+            raise UserError(
+                f"{where}: {name} shows its fluxes until {until}, and the test of {towers.site_id[mate]}, of the same "
+                f"cluster, begins {since}; give {name} shown_until {since} or earlier"
             )
 
 

@@ -17,7 +17,7 @@ from .splits import PARTS, Split
 SHIPPED = Path(__file__).resolve().parents[2] / "configs" / "splits"
 VERSION = 1
 _KEYS = ("name", "version", "made_by", "cluster_km", "folds")
-_OPTIONAL = ("periods", "unlabelled")
+_OPTIONAL = ("periods", "unlabelled", "shown_until")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def find_split_file(name: str) -> Path:
 
 def write_split_file(file: SplitFile, path: Path) -> None:
     """Write folds as JSON, each part on a line of its own, so that a change of division reads as one."""
-    folds = [",\n   ".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in asdict(fold).items()) for fold in file.folds]
+    keys = [{key: value for key, value in asdict(f).items() if value or key not in _OPTIONAL} for f in file.folds]
+    folds = [",\n   ".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in fold.items()) for fold in keys]
     head = {"name": file.name, "version": VERSION, "made_by": file.made_by, "cluster_km": file.cluster_km}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     body = ",\n  ".join(f"{{{fold}}}" for fold in folds)
@@ -91,7 +92,10 @@ def restrict(split: Split, site_id: NDArray[np.str_]) -> Split:
     """Return a split without the sites that the data do not have."""
     there = set(site_id.tolist())
     parts = {name: tuple(s for s in getattr(split, name) if s in there) for name in (*PARTS, "unlabelled")}
-    return Split(split.fold, **parts, periods={s: period for s, period in split.periods.items() if s in there})
+    periods = {site: period for site, period in split.periods.items() if site in there}
+    return Split(
+        split.fold, **parts, periods=periods, shown_until={s: d for s, d in split.shown_until.items() if s in there}
+    )
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -120,7 +124,12 @@ def _fold(raw: object, number: int, where: str) -> Split:
     if not isinstance(raw.get("periods", {}), dict):
         raise UserError(f"{where}: periods: expected site_id: [first validation day, first test day] for each site")
     for site, days in raw.get("periods", {}).items():
-        _check_dates(days, f"{where}: periods of {site!r}")
+        _check_periods(days, f"{where}: periods of {site!r}")
+    if not isinstance(raw.get("shown_until", {}), dict):
+        raise UserError(f"{where}: shown_until: expected site_id: first day whose flux is not shown, for some sites")
+    for site, day in raw.get("shown_until", {}).items():
+        if not _is_date(day):
+            raise UserError(f"{where}: shown_until of {site!r}: expected a date such as 2012-01-01")
     return Split.from_dict(raw)
 
 
@@ -139,16 +148,20 @@ def _names(raw: object, where: str) -> tuple[str, ...]:
     return tuple(raw)
 
 
-def _check_dates(raw: object, where: str) -> None:
-    expected = f"{where}: expected two dates such as 2012-01-01: the first validation day, then the first test day"
-    if not isinstance(raw, list) or len(raw) != 2 or not all(isinstance(day, str) for day in raw):
-        raise UserError(expected)
-    try:
-        validation, test = (date.fromisoformat(day) for day in raw)
-    except ValueError:
-        raise UserError(expected) from None
-    if validation >= test:
+def _check_periods(raw: object, where: str) -> None:
+    if not isinstance(raw, list) or len(raw) != 2 or not all(_is_date(day) for day in raw):
+        raise UserError(
+            f"{where}: expected two dates such as 2012-01-01: the first validation day, then the first test day"
+        )
+    if date.fromisoformat(raw[0]) >= date.fromisoformat(raw[1]):
         raise UserError(f"{where}: validation begins {raw[0]}, not before the test, which begins {raw[1]}")
+
+
+def _is_date(raw: object) -> bool:
+    try:
+        return isinstance(raw, str) and bool(date.fromisoformat(raw))
+    except ValueError:
+        return False
 
 
 def _is_number(raw: object) -> bool:

@@ -1,6 +1,6 @@
 """How each kind of split is drawn: in space by whole clusters of towers, in time by each tower's own years."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -156,7 +156,8 @@ def temporal(config: SplitConfig, fold: int, towers: Towers) -> Split:
     """Test the last fifth of each site's labelled years, validate on the year before, train on all earlier (rule 5).
 
     A labelled year is a calendar year with at least 30 labelled days; sites with fewer than four of them are in no
-    part.
+    part. From the day on which a cluster mate's test begins, a site shows no flux; where that leaves it no training
+    day, it is tested and not trained on.
 
     Raises
     ------
@@ -178,7 +179,16 @@ def temporal(config: SplitConfig, fold: int, towers: Towers) -> Split:
             "more; take longer records or another kind"
         )
     sites = tuple(periods)
-    return Split(fold, sites, sites, sites, periods)
+    return Split(fold, sites, sites, sites, periods, shown_until=_until_mates_are_tested(periods, towers))
+
+
+def _until_mates_are_tested(periods: Mapping[str, tuple[str, str]], towers: Towers) -> dict[str, str]:
+    """Return the first day on which a cluster mate is tested, for each site whose own test begins later."""
+    cluster = dict(zip(towers.site_id.tolist(), towers.cluster.tolist(), strict=True))
+    first_test: dict[int, str] = {}
+    for name, (_, test) in periods.items():
+        first_test[cluster[name]] = min(test, first_test.get(cluster[name], test))
+    return {name: first_test[cluster[name]] for name, (_, test) in periods.items() if first_test[cluster[name]] < test}
 
 
 DRAWS: dict[str, Kind] = {

@@ -31,6 +31,9 @@ class Split:
         ends the day before the former. Empty otherwise: a site then belongs to its part with its whole record.
     unlabelled : sites of training and validation whose fluxes are not shown (sparse labels): none of their days is a
         training or validation day. Of a split in time they are tested like the others.
+    shown_until : of a split in time, for sites that have a cluster mate tested earlier, the ISO date of the first day
+        that the mate is tested on: from it on no day of the site is a training or validation day, since a mate's flux
+        nearly is the tested one. A site that is not named shows all days before its own test.
     """
 
     fold: int
@@ -39,6 +42,7 @@ class Split:
     test: tuple[str, ...]
     periods: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     unlabelled: tuple[str, ...] = ()
+    shown_until: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def question(self) -> Question:
@@ -50,7 +54,11 @@ class Split:
         return np.isin(site_id, getattr(self, part))
 
     def period(self, part: str, site_id: NDArray[np.str_], time: NDArray[np.datetime64]) -> NDArray[np.bool_]:
-        """Mask (site, day) of the days of ``train``, ``validation`` or ``test``, whether fluxes are shown or not."""
+        """Mask (site, day) of the days of ``train``, ``validation`` or ``test``, whether fluxes are shown or not.
+
+        Drivers are scaled and described on these days. ``shown_until`` does not shorten them: weather is an input on
+        tested days too, so a mate's weather tells nothing of its flux that its own does not.
+        """
         mask = np.repeat(self.members(part, site_id)[:, None], len(time), axis=1)
         for row, name in enumerate(site_id.tolist()):
             if name in self.periods:
@@ -64,6 +72,9 @@ class Split:
         mask = self.period(part, site_id, time)
         if part != "test":
             mask[np.isin(site_id, self.unlabelled)] = False
+            for row, name in enumerate(site_id.tolist()):
+                if name in self.shown_until:
+                    mask[row] &= time < np.datetime64(self.shown_until[name])
         return mask
 
     @classmethod
@@ -95,7 +106,8 @@ class Split:
         """Build from what JSON holds."""
         parts = {part: tuple(raw[part]) for part in PARTS}
         periods = {name: (first, second) for name, (first, second) in raw.get("periods", {}).items()}
-        return cls(raw["fold"], **parts, periods=periods, unlabelled=tuple(raw.get("unlabelled", ())))
+        unlabelled, shown_until = tuple(raw.get("unlabelled", ())), dict(raw.get("shown_until", {}))
+        return cls(raw["fold"], **parts, periods=periods, unlabelled=unlabelled, shown_until=shown_until)
 
 
 def simulation_split(

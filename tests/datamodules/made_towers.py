@@ -33,8 +33,8 @@ def made_towers(cluster: Any, days: int = 3, **given: Any) -> Towers:
     return Towers(**(made | given))
 
 
-def years_of_towers(labelled_days: list[list[int]]) -> Towers:
-    """Towers, each a cluster, with so many labelled days in each year from 2001 on, from its first of March."""
+def years_of_towers(labelled_days: list[list[int]], cluster: Any = None) -> Towers:
+    """Towers, each a cluster if none is given, with so many labelled days a year from 2001 on, from March on."""
     years = max(len(days) for days in labelled_days)
     time = np.arange(FIRST, np.datetime64(f"{2001 + years}-01-01", "ns"), np.timedelta64(1, "D"))
     labelled = np.zeros((len(labelled_days), len(time)), bool)
@@ -42,7 +42,7 @@ def years_of_towers(labelled_days: list[list[int]]) -> Towers:
         for year, days in enumerate(of_years):
             begin = int(np.flatnonzero(time == np.datetime64(f"{2001 + year}-03-01", "ns"))[0])
             labelled[site, begin : begin + days] = True
-    return made_towers(np.arange(len(labelled_days)), labelled=labelled, time=time)
+    return made_towers(np.arange(len(labelled_days)) if cluster is None else cluster, labelled=labelled, time=time)
 
 
 def all_folds(config: SplitConfig, towers: Towers) -> list[Split]:

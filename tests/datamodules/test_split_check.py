@@ -70,6 +70,28 @@ def test_a_test_that_begins_before_training_ends_is_caught():
         check_split(replace(whole, periods=periods), IN_TIME)
 
 
+MATES = years_of_towers([[100] * 6, [100] * 6, [100] * 9], cluster=[0, 1, 0])
+
+
+def test_a_cluster_mate_shown_on_tested_days_is_caught(monkeypatch):
+    monkeypatch.setattr(split_kinds, "_until_mates_are_tested", lambda *given: {})
+    with pytest.raises(
+        UserError, match=r"XX-S002 shows its fluxes until 2007-12-31, and the test of XX-S000.* begins 2006-01-01"
+    ):
+        draw(TEMPORAL, 0, MATES)
+    draw(TEMPORAL, 0, replace(MATES, cluster=np.arange(3)))
+
+
+def test_a_mate_shown_a_day_too_long_is_caught():
+    whole = draw(TEMPORAL, 0, MATES)
+    assert whole.shown_until == {"XX-S002": "2006-01-01"}
+    check_split(replace(whole, shown_until={"XX-S002": "2005-06-01"}), MATES)
+    with pytest.raises(UserError, match=r"until 2006-01-01, .* give XX-S002 shown_until 2006-01-01 or earlier"):
+        check_split(replace(whole, shown_until={"XX-S002": "2006-01-02"}), MATES)
+    with pytest.raises(UserError, match="'XX-S009' is in shown_until and not in periods"):
+        check_split(replace(whole, shown_until={"XX-S002": "2006-01-01", "XX-S009": "2006-01-01"}), MATES)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

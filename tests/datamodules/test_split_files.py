@@ -100,6 +100,13 @@ def changed(path, change):
         (lambda f: f["folds"][0].update(periods={"a": ["2001"]}), "periods of 'a': expected two dates"),
         (lambda f: f["folds"][0].update(periods={"a": ["2001-01-01", "soon"]}), "periods of 'a': expected two dates"),
         (lambda f: f["folds"][0].update(periods={"a": ["2002-01-01", "2001-01-01"]}), "not before the test"),
+        (lambda f: f["folds"][0].update(shown_until=["a"]), "fold 0: shown_until: expected site_id"),
+        (lambda f: f["folds"][0].update(shown_until={"a": "soon"}), "shown_until of 'a': expected a date"),
+        (lambda f: f["folds"][0].update(shown_until={"a": 2001}), "shown_until of 'a': expected a date"),
+        (
+            lambda f: f["folds"][0].update(shown_until={f["folds"][0]["train"][0]: "2001-01-01"}),
+            "is in shown_until and not in periods",
+        ),
         (lambda f: f["folds"][0].update(test=[]), "fold 0 has no test site"),
         (lambda f: f["folds"][0]["test"].append(f["folds"][0]["train"][0]), "stands in both train and test"),
         (lambda f: f["folds"][0]["test"].append(f["folds"][0]["train"].pop()), "cuts a cluster of data.split"),

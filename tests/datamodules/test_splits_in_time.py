@@ -63,6 +63,46 @@ def test_training_ends_before_validation_and_that_before_the_test(labelled_days)
         assert len(validated[of_year >= 30]) == 1
 
 
+def test_nothing_is_shown_from_the_day_on_which_a_cluster_mate_is_tested():
+    full, none = [200], [0]
+    towers = years_of_towers(
+        [
+            full * 5 + none * 5,  # tested in 2005
+            full * 10,  # 2009 and 2010
+            none * 5 + full * 5,  # 2010; nothing is left to train on
+            full * 10,
+            full * 3,  # too short: in no part, whatever its mates
+        ],
+        cluster=[7, 7, 7, 8, 7],
+    )
+    split = draw(CONFIG, 0, towers)
+    assert split.shown_until == {"XX-S001": "2005-01-01", "XX-S002": "2005-01-01"}
+    train, validation, test = (split.days(part, towers.site_id, towers.time) for part in PARTS)
+    year = towers.time.astype("datetime64[Y]").astype(int) + 1970
+    np.testing.assert_array_equal(train[1], year < 2005)
+    np.testing.assert_array_equal(validation[:, year < 2004].any(1), [False] * 5)
+    np.testing.assert_array_equal(validation.any(1), [True, False, False, True, False])
+    np.testing.assert_array_equal(test.any(1), [True, True, True, True, False])
+    assert not (train[2] & towers.labelled[2]).any() and "XX-S002" in split.train
+    period = split.period("train", towers.site_id, towers.time)
+    np.testing.assert_array_equal(period[1], year < 2008)  # its drivers stay
+
+
+@settings(max_examples=40)
+@given(st.data(), st.lists(st.lists(st.sampled_from([0, 200]), min_size=4, max_size=9), min_size=2, max_size=6))
+def test_no_day_shown_is_a_tested_day_of_the_cluster_or_later(data, labelled_days):
+    cluster = [data.draw(st.integers(0, 2)) for _ in labelled_days]
+    towers = years_of_towers([*labelled_days, [200] * 9], cluster=[*cluster, 3])
+    split = draw(CONFIG, 0, towers)
+    train, validation, test = (split.days(part, towers.site_id, towers.time) for part in PARTS)
+    for code in np.unique(towers.cluster):
+        own = towers.cluster == code
+        since = np.logical_or.accumulate(test[own].any(0))
+        assert not (train | validation)[own][:, since].any()
+        if own.sum() == 1:
+            assert not set(split.shown_until) & set(towers.site_id[own].tolist())
+
+
 def test_there_is_one_fold():
     with pytest.raises(UserError, match=r"data.split.fold=1, but there are folds 0 to 0"):
         draw(CONFIG, 1, years_of_towers([[200] * 4]))

@@ -213,3 +213,46 @@ YEARS = {
     "three years are enough": Leak(three_years_are_enough, "3 years are split"),
     "the past is tested by the future": Leak(first_years_tested, "train reaches .* and validation begins"),
 }
+
+# --- rule 2, in time: cluster mates -----------------------------------------------------------------------------------
+
+
+def check_mates() -> None:
+    """From the day on which a tower is tested, no tower of its cluster trains or validates; before, all do."""
+    known = years_of_towers(LABELLED, cluster=np.arange(len(LABELLED)) % 3)
+    split = draw(SplitConfig(kind="temporal"), 0, known)
+    train, validation, test = (split.days(part, known.site_id, known.time) for part in ("train", "validation", "test"))
+    for code in np.unique(known.cluster):
+        own = known.cluster == code
+        since = np.logical_or.accumulate(test[own].any(0))
+        assert not train[own][:, since].any(), "a mate of a tested tower trains"
+        assert not validation[own][:, since].any(), "a mate of a tested tower validates"
+        assert train[own][:, ~since].any(), "nobody trains: the check is blind"
+
+
+def mates_shown(patch: pytest.MonkeyPatch) -> None:
+    """Each tower goes by its own years, as if the one next door were not tested in them."""
+    patch.setattr(split_kinds, "_until_mates_are_tested", lambda *given: {})
+
+
+def mates_shown_unguarded(patch: pytest.MonkeyPatch) -> None:
+    mates_shown(patch)
+    patch.setattr(split_draws, "check_split", lambda *given: None)
+
+
+def mates_validate(patch: pytest.MonkeyPatch) -> None:
+    """Training stops in time, validation does not."""
+    days = Split.days
+
+    def forgetful(self, part, *given):
+        return self.period(part, *given) if part == "validation" else days(self, part, *given)
+
+    patch.setattr(Split, "days", forgetful)
+    patch.setattr(split_draws, "check_split", lambda *given: None)
+
+
+MATES = {
+    "a mate's tested years are shown": Leak(mates_shown, "shows its fluxes until .* and the test of"),
+    "the same, the guard asleep": Leak(mates_shown_unguarded, "a mate of a tested tower trains"),
+    "the date is kept by training alone": Leak(mates_validate, "a mate of a tested tower validates"),
+}

@@ -31,6 +31,7 @@ TABLE = [
     Row(1, "losses count known days; no target is an input", learners.check_losses, learners.LOSSES),
     Row(1, "a whole training is blind to what is held out", fluxes.check_end_to_end, fluxes.END_TO_END_LEAKS),
     Row(2, "no split cuts a cluster", clusters.check_splits, clusters.SPLITS),
+    Row(2, "no site is shown while its cluster is tested", scores.check_mates, scores.MATES),
     Row(2, "clusters are those of all sites", clusters.check_chains, clusters.CHAINS),
     Row(2, "a grid is held out by blocks and a border", clusters.check_blocks, clusters.BLOCKS),
     Row(2, "retrieval never shows the own cluster", clusters.check_retrieval, clusters.RETRIEVAL),
