@@ -1,10 +1,9 @@
 """The readable table at the end of a run."""
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from .console_table import print_table
 from .evaluate import Evaluation
 from .headline import rows, unlike
 from .wording import LABELS, notes, pretty_unit, target_name, where
@@ -17,7 +16,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     run, baselines = evaluation.run, evaluation.baselines
     flux = f"{target_name(run.summary)} [{pretty_unit(run.summary['units'])}]"
     for score in run.summary["scores"]:
-        console.print(_table(evaluation, score, f"{flux} {where(run.summary)}, {LABELS[score]}"))
+        _print_scores(evaluation, score, f"{flux} {where(run.summary)}, {LABELS[score]}", console)
     lines = notes(run.summary) + unlike(run, baselines)
     if run.summary["without_odd_sites"]:
         lines.append(f"* without the odd sites of the data set: {', '.join(run.summary['without_odd_sites']['sites'])}")
@@ -26,18 +25,15 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     console.print(f"report: {escape(str(evaluation.report))}", soft_wrap=True)
 
 
-def _table(evaluation: Evaluation, score: str, title: str) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for column in COLUMNS:
-        table.add_column(column, justify="right", min_width=max(map(len, column.split())))
+def _print_scores(evaluation: Evaluation, score: str, title: str, console: Console) -> None:
     listed = [(row.model, row) for row in rows(evaluation.run, evaluation.baselines, score)]
     if evaluation.run.summary["without_odd_sites"]:
         listed += [
             (f"{row.model} *", row) for row in rows(evaluation.run, evaluation.baselines, score, odd_sites=False)
         ]
-    for name, row in listed:
-        cells = (
+    cells = [
+        (
+            name,
             row.median_r2,
             row.median_rmse,
             row.pooled_r2,
@@ -46,5 +42,7 @@ def _table(evaluation: Evaluation, score: str, title: str) -> Table:
             f"{row.clusters:,}",
             f"{row.days:,}",
         )
-        table.add_row(escape(name), *cells, style="bold" if row.main else "dim" if row.ceiling else None)
-    return table
+        for name, row in listed
+    ]
+    styles = ["bold" if row.main else "dim" if row.ceiling else None for _, row in listed]
+    print_table(console, title, ("model", *COLUMNS), cells, styles)

@@ -1,0 +1,56 @@
+"""Tables on paper and on screens: no digit is lost, however narrow."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from raciflux.evaluation.comparison.compare import compare
+from raciflux.evaluation.comparison.console import print_comparison
+from raciflux.evaluation.console import print_evaluation
+from raciflux.evaluation.evaluate import score_run
+from rich.console import Console
+
+from .fabricated import fabricate_predictions, fabricate_run
+
+LONG = "a_rather_long_name_of_a_model_that_somebody_gave_it_in_a_sweep"
+NUMBER = re.compile(r"[−+]?\d[\d,]*(?:\.\d+)?")
+
+
+def said(show, *, width: int, terminal: bool) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+    show(console)
+    return console.file.getvalue()
+
+
+def numbers(text: str) -> list[str]:
+    """Every number of the tables, in any order: wrapped cells come in other lines."""
+    return sorted(NUMBER.findall("\n".join(line for line in text.splitlines() if not line.startswith("report:"))))
+
+
+@pytest.fixture
+def shown(tmp_path: Path, written):
+    run = fabricate_run(tmp_path / "run", fabricate_predictions(sites=4, model=LONG), ("ct_lstm",))
+    (evaluation,) = score_run(run)
+    comparison = compare([written(model=LONG), written(model="lstm", error=1.2)], draws=120)
+    return {
+        "evaluation": lambda console: print_evaluation(evaluation, console),
+        "comparison": lambda console: print_comparison(comparison, console),
+    }
+
+
+@pytest.mark.parametrize("what", ["evaluation", "comparison"])
+def test_a_file_holds_the_whole_table_at_80_columns(shown, what: str):
+    text = said(shown[what], width=80, terminal=False)
+    rows = [line for line in text.splitlines() if line.strip().startswith(LONG)]
+    assert rows and "…" not in text
+    assert max(map(len, rows)) < len(LONG) + 160, "as wide as it needs to be"
+    assert numbers(text) == numbers(said(shown[what], width=400, terminal=False))
+
+
+@pytest.mark.parametrize("width", [80, 50, 20])
+@pytest.mark.parametrize("what", ["evaluation", "comparison"])
+def test_a_narrow_terminal_wraps_names_and_cuts_no_number(shown, what: str, width: int):
+    text = said(shown[what], width=width, terminal=True)
+    assert "…" not in text
+    assert numbers(text) == numbers(said(shown[what], width=400, terminal=True))
