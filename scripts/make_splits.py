@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raciflux.command_line import run_script
+from raciflux.config.split_names import SHIPPED
 from raciflux.datamodules.shipped_splits import RECIPES, make
-from raciflux.datamodules.split_files import SHIPPED, write_split_file
+from raciflux.datamodules.split_files import write_split_file
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
-from .config.checks import check_machine
+from .config.checks import check_files, check_machine
 from .config.compose import Recipe, read, to_yaml
 from .config.help import help_text
 from .config.keys import nearest
@@ -54,7 +54,7 @@ def parse(argv: Sequence[str]) -> Config | None:
     Raises
     ------
     UserError
-        An argument is refused, or this machine cannot give what is asked for.
+        An argument is refused, a split file is not there, or this machine cannot give what is asked for.
     """
     flags = ["--help" if argument == "-h" else argument for argument in argv if argument.startswith("-")]
     for flag in flags:
@@ -67,6 +67,7 @@ def parse(argv: Sequence[str]) -> Config | None:
     if "--print-config" in flags:
         _show(to_yaml(recipe.config))
         return None
+    check_files(recipe.config)
     if "--validate" in flags:
         _show(describe(recipe))
         return None

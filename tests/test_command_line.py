@@ -146,7 +146,7 @@ def test_print_config_prints_nothing_else(capsys, tmp_path):
     assert from_yaml(path).seed == 4
 
 
-def test_validate_says_what_would_run(capsys):
+def test_validate_says_what_would_run(capsys, tmp_path, monkeypatch):
     assert parse(["experiment=fluxnet2015_gpp", "--validate"]) is None
     out = capsys.readouterr().out
     assert "fluxnet2015_gpp" in out
@@ -159,6 +159,8 @@ def test_validate_says_what_would_run(capsys):
     out = capsys.readouterr().out
     assert "fold 0 of the leave_site_out folds\n" in out
     assert "beside" not in out
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.json").touch()
     parse(["--validate", "data.split.file=mine.json", "data.split.fold=null"])
     assert "all of the split file mine.json\n" in capsys.readouterr().out
 
@@ -167,6 +169,15 @@ def test_validate_and_print_refuse_what_a_run_would(capsys):
     for flag in ("--validate", "--print-config"):
         with pytest.raises(UserError, match="did you mean 'seed'"):
             parse([flag, "sed=1"])
+    for name, said in (
+        ("nope", "known: fluxnet2015"),
+        ("fluxnet2015_temporal_v3", "mean"),
+        ("nope.json", "no such file"),
+    ):
+        for flags in (["--validate"], []):
+            with pytest.raises(UserError, match=f"data.split.file={name}: .*{said}") as caught:
+                parse([*flags, f"data.split.file={name}"])
+            assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""
 
 

@@ -6,8 +6,10 @@ from ..errors import UserError
 from .models import NETWORKS, PARTS, RaciConfig
 from .paper_models import PAPER_MODELS, PAPER_PARTS
 from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
+from .split_names import find_split_file
 
 FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds
+SINGLE = ("temperature_tail", "temporal")  # kinds of split with one fold
 EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -27,6 +29,18 @@ def check(config: Config) -> None:
     _check_uncertainty(config)
     _check_transfer(config)
     _check_trainer(config)
+
+
+def check_files(config: Config) -> None:
+    """Refuse a split file that is not there; apart from `check`, since a run may be looked at elsewhere.
+
+    Raises
+    ------
+    UserError
+        None is shipped under that name, or no file is at that path.
+    """
+    if config.data.split.file is not None:
+        find_split_file(config.data.split.file)
 
 
 def check_machine(config: Config) -> None:
@@ -96,12 +110,16 @@ def _check_sources(config: Config) -> None:
 
 def _check_split(config: Config) -> None:
     split, window = config.data.split, config.data.window
-    drawn = split.kind in FOLDED and split.file is None
-    if drawn and split.fold is not None and split.fold >= split.folds:
-        raise UserError(
-            f"data.split.fold={split.fold} but data.split.folds={split.folds}; "
-            f"folds count from 0 to {split.folds - 1}, null runs them all"
-        )
+    if split.fold is not None and split.file is None:
+        if split.kind in FOLDED and split.fold >= split.folds:
+            raise UserError(
+                f"data.split.fold={split.fold} but data.split.folds={split.folds}; "
+                f"folds count from 0 to {split.folds - 1}, null runs them all"
+            )
+        if split.kind in SINGLE and split.fold > 0:
+            raise UserError(
+                f"data.split.fold={split.fold} but data.split.kind={split.kind} has one fold; take 0 or null"
+            )
     days = window.warmup_days + window.scored_days
     if days % window.block_days:
         raise UserError(

@@ -57,7 +57,7 @@ SOURCES: dict[str, type] = {"embedded": EmbeddedSource, "table": TableSource, "c
 
 @dataclass
 class SplitConfig:
-    """How sites are divided into training, validation and test; always by cluster."""
+    """How sites are divided into training, validation and test: by cluster, or each by its own years."""
 
     kind: str = key(
         "spatial",
@@ -76,9 +76,9 @@ class SplitConfig:
         None, "a shipped or own split file instead of a draw: a name in configs/splits/ or a path; null draws"
     )
     label_share: float = key(
-        1.0, "share of the training and validation sites whose fluxes are shown (at least 4)", bounds=(0.001, 1.0)
+        1.0, "share of the training and validation sites whose fluxes are shown (at least 4 and 1)", bounds=(0.001, 1.0)
     )
-    folds: int = key(5, "number of folds of a spatial split", bounds=(2, 1000))
+    folds: int = key(5, "number of folds of a spatial or stratified split", bounds=(2, 1000))
     fold: int | None = key(None, "which fold is the test; null runs all folds in turn and pools them", bounds=(0, 999))
     validation_share: float = key(0.2, "share of the remaining clusters kept apart for validation", bounds=(0.01, 0.9))
     cluster_km: float = key(

@@ -32,7 +32,7 @@ class FluxDataModule(lightning.LightningDataModule):
 
     Parameters
     ----------
-    cube : see DESIGN, "The cube"; sites of every part of the split together.
+    cube : see docs/architecture.md, "The cube, the batch, the window"; sites of every part of the split together.
     cluster : (site,) code of each site's cluster.
     roles : the variables used.
     split : who trains, validates and is tested.

@@ -17,7 +17,7 @@ SLOW_SPANS = (30, 365)
 SLOW_COVERAGE = 0.5
 
 QC_MINIMUM = 0.75  # the field's convention: "measured or well filled"
-MEASURED_MINIMUM = 0.5  # as well, for a day to count as measured (DESIGN: rule 4)
+MEASURED_MINIMUM = 0.5  # as well, for a day to count as measured (docs/architecture.md, rule 4)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..config.schema import SplitConfig
+from ..config.split_names import find_split_file
 from ..errors import UserError
 from .split_check import check_split
-from .split_files import find_split_file, read_split_file, restrict
+from .split_files import read_split_file, restrict
 from .split_kinds import DRAWS
 from .splits import Split
 from .towers import Towers

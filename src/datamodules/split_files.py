@@ -14,7 +14,6 @@ from ..atomic import write_text
 from ..errors import UserError, did_you_mean
 from .splits import PARTS, Split
 
-SHIPPED = Path(__file__).resolve().parents[2] / "configs" / "splits"
 VERSION = 1
 _KEYS = ("name", "version", "made_by", "cluster_km", "folds")
 _OPTIONAL = ("periods", "unlabelled", "shown_until")
@@ -36,25 +35,6 @@ class SplitFile:
     made_by: tuple[str, ...]
     cluster_km: float
     folds: tuple[Split, ...]
-
-
-def find_split_file(name: str) -> Path:
-    """Return the file of a split: a name in ``configs/splits`` or a path that ends in ``.json``.
-
-    Raises
-    ------
-    UserError
-        None is shipped under that name.
-    """
-    if name.endswith(".json"):
-        return Path(name)
-    path = SHIPPED / f"{name}.json"
-    if not path.is_file():
-        shipped = [shipped.stem for shipped in SHIPPED.glob("*.json")]
-        raise UserError(
-            f"data.split.file={name}: {did_you_mean(name, shipped)} Your own: give its path, ending in .json"
-        )
-    return path
 
 
 def write_split_file(file: SplitFile, path: Path) -> None:

@@ -15,7 +15,7 @@ from .splits import Split
 from .towers import Towers
 
 TAIL_SHARE = 0.2  # share of the sites that a temperature tail tests
-TEST_SHARE_OF_YEARS = 0.2  # DESIGN: rule 5, as the next line
+TEST_SHARE_OF_YEARS = 0.2  # docs/architecture.md, rule 5, as the next line
 MINIMUM_YEARS = 4
 LABELLED_YEAR_DAYS = 30  # a year with fewer labelled days could neither stop a training nor be scored, and counts not
 
@@ -104,7 +104,7 @@ def stratified(of: Literal["igbp", "koppen"], config: SplitConfig, fold: int, to
 
 
 def temperature_tail(config: SplitConfig, fold: int, towers: Towers) -> Split:
-    """Test the warmest clusters, those that hold about a fifth of the sites; train on the colder ones.
+    """Test the warmest clusters, those that hold about a fifth of the sites; train on the colder ones, at least two.
 
     Raises
     ------
@@ -115,13 +115,13 @@ def temperature_tail(config: SplitConfig, fold: int, towers: Towers) -> Split:
     if unknown.any():
         raise UserError(
             f"data.split.kind=temperature_tail: the site {str(towers.site_id[unknown][0])!r} has no air temperature; "
-            "map TA, or leave the site out with data.sites"
+            "map TA or mat, or leave the site out with data.sites"
         )
     codes, row, sizes = np.unique(towers.cluster, return_inverse=True, return_counts=True)
     mean = np.bincount(row, towers.temperature) / sizes
     warmest = np.argsort(-mean, kind="stable")
     held = np.cumsum(sizes[warmest])
-    tested = 1 + int(np.abs(held - TAIL_SHARE * held[-1]).argmin())
+    tested = 1 + int(np.abs(held[:-2] - TAIL_SHARE * held[-1]).argmin())  # two are left, to train and to validate
     return _hold_out(config, fold, towers, np.isin(towers.cluster, codes[warmest[:tested]]))
 
 
@@ -153,7 +153,7 @@ def _majority(classes: NDArray[np.str_]) -> str:
 
 
 def temporal(config: SplitConfig, fold: int, towers: Towers) -> Split:
-    """Test the last fifth of each site's labelled years, validate on the year before, train on all earlier (rule 5).
+    """Test the last fifth of each site's labelled years, validate on the year before, train on all earlier.
 
     A labelled year is a calendar year with at least 30 labelled days; sites with fewer than four of them are in no
     part. From the day on which a cluster mate's test begins, a site shows no flux; where that leaves it no training

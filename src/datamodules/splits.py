@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..geography import haversine_km
 
 PARTS = ("train", "validation", "test")
-BLOCK_DEGREES = 5.0  # grids are split in blocks of this side (DESIGN: rule 2)
+BLOCK_DEGREES = 5.0  # grids are split in blocks of this side (docs/architecture.md, rule 2)
 BLOCK_BORDER_DEGREES = 0.5  # cells this close to a held-out block, or one cell of a coarser grid, are used by nobody
 
 
@@ -154,6 +154,6 @@ def away_from(
     test_lon: NDArray[np.float64],
     km: float,
 ) -> NDArray[np.bool_]:
-    """Mask (site,) of simulated cells farther than ``km`` from every tested site (DESIGN: rule 6)."""
+    """Mask (site,) of simulated cells farther than ``km`` from every tested site (docs/architecture.md, rule 6)."""
     nearest = haversine_km(lat[:, None], lon[:, None], test_lat[None], test_lon[None]).min(axis=1, initial=np.inf)
     return np.asarray(nearest > km)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from .cube import UNKNOWN
 
+MONTHS_OF_A_YEAR = 10  # a record without more than two months of the year is as warm as the months it has
+
 
 @dataclass(frozen=True)
 class Towers:
@@ -18,7 +20,7 @@ class Towers:
     site_id : (site,) names.
     cluster : (site,) code of the cluster of each tower, see `geography.tower_clusters`.
     igbp, koppen : (site,) classes, "unknown" where nobody says.
-    temperature : (site,) degC, mean air temperature of the record; NaN where there is none.
+    temperature : (site,) degC, mean air temperature of a year, see `annual_temperature`; NaN where nobody says.
     labelled : (site, day) days that have a flux to learn from.
     time : (day,) dates.
     """
@@ -43,8 +45,27 @@ def describe_towers(cube: xr.Dataset, cluster: NDArray[np.int64], labelled: NDAr
     """
     nowhere = np.full(cube.sizes["site"], UNKNOWN)
     classes = {name: cube[name].to_numpy() if name in cube else nowhere for name in ("igbp", "koppen")}
-    temperature = np.full(cube.sizes["site"], np.nan)
-    if "TA" in cube:
-        temperature = cube["TA"].astype(np.float64).mean("time").to_numpy()
-    time = cube["time"].to_numpy()
-    return Towers(cube["site_id"].to_numpy(), cluster, **classes, temperature=temperature, labelled=labelled, time=time)
+    site_id, time = cube["site_id"].to_numpy(), cube["time"].to_numpy()
+    return Towers(site_id, cluster, **classes, temperature=annual_temperature(cube), labelled=labelled, time=time)
+
+
+def annual_temperature(cube: xr.Dataset) -> NDArray[np.float64]:
+    """Return the mean air temperature of a year (site,), in degC, whatever months the records cover.
+
+    It is the mean over calendar months of the months' means, where at least ten months have a day; else the static
+    ``mat``; else, where nobody says it, the mean of the days there are.
+    """
+    nothing = np.full(cube.sizes["site"], np.nan)
+    known = cube["mat"].to_numpy().astype(np.float64) if "mat" in cube else nothing
+    if "TA" not in cube:
+        return known
+    daily = cube["TA"].transpose("site", "time").to_numpy().astype(np.float64)
+    there = np.isfinite(daily)
+    calendar = cube["time"].to_numpy().astype("datetime64[M]").astype(np.int64) % 12
+    of_month = (calendar[:, None] == np.arange(12)).astype(np.float64)
+    total, days = np.where(there, daily, 0.0) @ of_month, there @ of_month
+    months = (days > 0).sum(1)
+    monthly = np.divide(total, days, out=np.zeros_like(total), where=days > 0)
+    annual = np.divide(monthly.sum(1), months, out=nothing.copy(), where=months > 0)
+    plain = np.divide(total.sum(1), days.sum(1), out=nothing.copy(), where=months > 0)
+    return np.where(months >= MONTHS_OF_A_YEAR, annual, np.where(np.isfinite(known), known, plain))

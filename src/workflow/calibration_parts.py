@@ -1,7 +1,7 @@
 """Who calibrates: the training clusters of a split in parts, each tested by a model that trains on the others.
 
 The outer split's validation clusters stop every one of these trainings, as they stop the model itself; its test
-clusters take part in nothing (DESIGN: rule 3).
+clusters take part in nothing (docs/architecture.md, rule 3).
 """
 
 from dataclasses import replace
@@ -62,7 +62,7 @@ def calibration_parts(
 
 
 def check_part(inner: Split, outer: Split, site_id: NDArray[np.str_], cluster: NDArray[np.int64]) -> None:
-    """Refuse an inner split that would make calibration lie (DESIGN: rule 3).
+    """Refuse an inner split that would make calibration lie (docs/architecture.md, rule 3).
 
     Raises
     ------

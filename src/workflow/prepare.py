@@ -147,7 +147,7 @@ def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Sca
 
 
 def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDataModule:
-    """Return the data module of the simulation, without the cells near the tested towers (DESIGN: rule 6).
+    """Return the data module of the simulation, without the cells near tested towers (docs/architecture.md, rule 6).
 
     Of a split over sites that is whoever neither trains nor validates: a part of a calibration names only its own test,
     and has to keep away from that of the fold as well.

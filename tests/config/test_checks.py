@@ -16,6 +16,8 @@ from raciflux.modules import NETWORKS
     ("overrides", "words"),
     [
         (["data.split.fold=5"], "folds count from 0 to 4"),
+        (["data.split.kind=temporal", "data.split.fold=3"], "data.split.kind=temporal has one fold; take 0 or null"),
+        (["data.split.kind=temperature_tail", "data.split.fold=1"], "kind=temperature_tail has one fold"),
         (
             ["data.window.warmup_days=91"],
             "scored_days = 451 is no multiple of block_days = 30; 480 would be",
@@ -75,6 +77,8 @@ def test_contradiction_is_refused(overrides, words):
     [
         ["data.split.kind=leave_site_out", "data.split.fold=7"],  # folds are not counted beforehand
         ["data.split.fold=null"],
+        ["data.split.kind=temporal", "data.split.fold=0"],
+        ["data.split.kind=temporal", "data.split.file=mine", "data.split.fold=3"],  # the file says how many
         ["data.window.warmup_days=91", "data.window.scored_days=359"],
         ["data.simulation=null", "transfer=scratch"],
         ["compare=[site_mean]", "transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],

@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 from made_towers import all_folds, made_towers, years_of_towers
 from raciflux.config.schema import SplitConfig
+from raciflux.config.split_names import SHIPPED, find_split_file
 from raciflux.datamodules.shipped_splits import RECIPES, make
 from raciflux.datamodules.split_check import check_split
 from raciflux.datamodules.split_draws import draw, fold_count
-from raciflux.datamodules.split_files import (
-    SHIPPED,
-    SplitFile,
-    find_split_file,
-    read_split_file,
-    write_split_file,
-)
+from raciflux.datamodules.split_files import SplitFile, read_split_file, write_split_file
 from raciflux.datamodules.splits import PARTS
 from raciflux.errors import UserError
 
@@ -122,7 +117,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(path, change, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read .*check data.split.file"),
+        (None, "there is no such file; check the path"),
         (b"{\n 'a'", "line 2: is not JSON"),
         (b"[]", "expected an object with name, version"),
         (b"\xff{}", "is not UTF-8"),

@@ -194,6 +194,12 @@ def test_the_warmest_fifth_is_tested(division):
     assert abs(len(split.test) - 0.2 * len(towers.cluster)) <= max(largest / 2, largest - 0.2 * len(towers.cluster))
 
 
+def test_two_clusters_are_left_to_train_and_to_validate():
+    """Two warm clusters of one tower would be a fifth; then all others are one cluster."""
+    (split,) = all_folds(TAIL, made_towers([0, 1, *[2] * 6], temperature=np.array([30.0, 29.0, *[5.0] * 6])))
+    assert split.test == ("XX-S000",) and len(split.train) + len(split.validation) == 7
+
+
 def test_a_site_without_temperature_is_named():
     towers = made_towers(np.arange(6), temperature=np.array([1.0, 2.0, np.nan, 4.0, 5.0, 6.0]))
     with pytest.raises(UserError, match="'XX-S002' has no air temperature"):

@@ -1,4 +1,4 @@
-"""Splits in time: the last fifth of each site's labelled years is tested (DESIGN: rule 5)."""
+"""Splits in time: the last fifth of each site's labelled years is tested (docs/architecture.md, rule 5)."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The eight rules of visibility (DESIGN), each with the checks that hold the house to it and the leaks they catch.
+"""The eight rules of docs/architecture.md, each with the checks that hold the house to it and the leaks they catch.
 
 A check changes what must not matter by an absurd amount, runs the real code again, and demands that nothing moves. It
 also demands that what must matter does, so that it cannot pass by being blind. A leak breaks the house in one place;
