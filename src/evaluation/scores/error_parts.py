@@ -6,9 +6,12 @@ calendar month ``k``::
     mean e^2  =  m^2  +  sum_k n_k/n (m_k - m)^2  +  mean (e - m_k)^2
                  site level       season               anomaly
 
-This is the decomposition of variance by groups (the law of total variance), by month. The same parts of the observed
-flux say how large each is in nature; its site level is the squared difference of a site's mean from the mean over
-sites, so that averaged over sites it is the variance of site means.
+This is the decomposition of variance by groups (the law of total variance), by month. A calendar month with fewer than
+15 scored days, all years together, does not define a season (the floor of :mod:`.time_scales`): ``m`` stands there in
+the place of ``m_k``, so that all its days differ from the site's mean counts as anomaly and the sum stays exact.
+
+The same parts of the observed flux say how large each is in nature; its site level is the squared difference of a
+site's mean from the mean over sites, so that averaged over sites it is the variance of site means.
 """
 
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import FloatArray
+from .time_scales import DAYS_A_MONTH
 
 Flags = NDArray[np.bool_]
 PARTS = ("site_level", "season", "anomaly")
@@ -28,8 +32,8 @@ class Parts:
     """A record's mean and its two variances, for each site (site,); NaN without days."""
 
     mean: FloatArray
-    season: FloatArray  # variance between calendar months
-    anomaly: FloatArray  # variance within them
+    season: FloatArray  # variance between calendar months with days enough
+    anomaly: FloatArray  # variance within them, and that of the days of other months
 
     @classmethod
     def of(cls, values: NDArray[np.floating], counted: Flags, dates: NDArray[np.datetime64]) -> "Parts":
@@ -41,7 +45,7 @@ class Parts:
         n = n_month.sum(1)
         with np.errstate(invalid="ignore"):
             mean = x.sum(1) / n
-            of_month = np.where(n_month > 0, (x @ in_month) / n_month, mean[:, None])
+            of_month = np.where(n_month >= DAYS_A_MONTH, (x @ in_month) / n_month, mean[:, None])
             season = (n_month * (of_month - mean[:, None]) ** 2).sum(1) / n
             anomaly = np.where(counted, (x - of_month[:, month]) ** 2, 0.0).sum(1) / n
         return cls(mean, season, anomaly)

@@ -13,7 +13,7 @@ def naive(values, dates):
     season = anomaly = 0.0
     for month in set(months):
         own = [value for value, its in zip(values, months, strict=True) if its == month]
-        of_month = sum(own) / len(own)
+        of_month = sum(own) / len(own) if len(own) >= 15 else mean
         season += len(own) / len(values) * (of_month - mean) ** 2
         anomaly += sum((value - of_month) ** 2 for value in own) / len(values)
     return mean**2, season, anomaly
@@ -49,6 +49,21 @@ def test_each_part_takes_the_error_that_belongs_to_it():
             "mse"
         ]
         assert block[part] > 0.9 * block["total"], part
+
+
+@pytest.mark.parametrize(("days", "part"), [(1, "anomaly"), (14, "anomaly"), (15, "season"), (31, "season")])
+def test_the_error_of_a_month_of_few_days_is_anomaly_not_season(days, part):
+    dates = np.arange(np.datetime64("2005-01-01"), np.datetime64("2006-01-01"))
+    o, error = np.zeros((1, dates.size)), np.zeros((1, dates.size))
+    july = np.flatnonzero(dates.astype("datetime64[M]") == np.datetime64("2005-07"))
+    counted = np.ones((1, dates.size), bool)
+    counted[0, july[days:]] = False
+    error[0, july] = 3.0
+    block = ErrorParts.of(o, o + error, counted, dates).summarise(np.ones(1, bool), np.zeros(1, int))["mse"]
+    of_july = days / counted.sum() * (3 - 3 * days / counted.sum()) ** 2
+    assert block["anomaly"] == pytest.approx(of_july if part == "anomaly" else 0, rel=1e-12)
+    assert (block["season"] > of_july) == (part == "season")
+    assert sum(block[name] for name in PARTS) == pytest.approx(9 * days / counted.sum(), rel=1e-12)
 
 
 def test_without_days_the_parts_are_null():
