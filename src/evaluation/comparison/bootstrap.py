@@ -86,8 +86,8 @@ def weighted_median(values: FloatArray, counts: Counts) -> FloatArray:
 
 
 def interval(draws: FloatArray) -> tuple[float, float] | None:
-    """Percentile interval that holds 95 % of the draws; None without draws."""
-    known = draws[np.isfinite(draws)]
+    """Percentile interval that holds 95 % of the defined draws; None without any."""
+    known = _defined(draws)
     if not known.size:
         return None
     low, high = np.quantile(known, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
@@ -95,14 +95,21 @@ def interval(draws: FloatArray) -> tuple[float, float] | None:
 
 
 def p_value(draws: FloatArray) -> float | None:
-    """Two-sided p of "the statistic is 0": twice the smaller share of draws on one side of 0; None without draws.
+    """Two-sided p of "the statistic is 0": twice the smaller share of draws on one side of 0; None without any.
 
-    The data themselves count as one draw, so p is never 0. Davison and Hinkley (1997), chapter 4.
+    Draws in which the statistic is undefined are left out. The data themselves count as one draw, so p is never 0.
+    Davison and Hinkley (1997), chapter 4.
     """
-    if not draws.size:
+    known = _defined(draws)
+    if not known.size:
         return None
-    smaller = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
-    return min(1.0, 2 * (1 + smaller) / (1 + draws.size))
+    smaller = min(int((known <= 0).sum()), int((known >= 0).sum()))
+    return min(1.0, 2 * (1 + smaller) / (1 + known.size))
+
+
+def _defined(draws: FloatArray) -> FloatArray:
+    """Draws in which the statistic is defined: the others say nothing of it, for or against."""
+    return np.asarray(draws[np.isfinite(draws)])
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -105,6 +105,13 @@ def test_p_counts_both_sides_and_the_data_themselves():
     assert p_value(np.empty(0)) is None
 
 
+def test_draws_without_a_value_count_neither_for_nor_against():
+    draws = np.array([-1.0, 1, 1, 1, 1, 1, 1, 1, 1])
+    assert p_value(np.append(draws, [np.nan, np.nan, np.inf])) == p_value(draws)
+    assert interval(np.append(draws, [np.nan, -np.inf])) == interval(draws)
+    assert p_value(np.full(5, np.nan)) is None
+
+
 def test_the_interval_is_the_percentiles_of_the_draws():
     low, high = interval(np.arange(1001.0)) or (np.nan, np.nan)
     assert (low, high) == (pytest.approx(25), pytest.approx(975))
