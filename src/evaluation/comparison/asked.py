@@ -16,7 +16,7 @@ _SAME_MEAN = 1e-3  # of a site's spread: other machines round differently, other
 _REMEDY = "compare runs of one data set and one split"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Asked:
     """The test set of one score and what a run made of it; sites are ordered by ``site_id``.
 

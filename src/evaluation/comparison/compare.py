@@ -60,7 +60,7 @@ def compare(
     best = _best(listed[1:], validation)
     against = _reference(reference, listed, best)
     pairs = [(entry, against) for entry in listed if entry is not against]
-    if best and against not in (best, listed[0]):
+    if best and against is not best and against is not listed[0]:
         pairs.insert(0, (listed[0], best))
     identity = next(iter(listed[0].asked.values()))[0].identity
     return Comparison(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ _MODEL = ("model", "head", "transfer", "calibration", "data")  # sections of a c
 _ELSEWHERE = ("root",)  # where the data lie says nothing of what they are
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """One line of a comparison: a model, trained with one seed or several.
 
@@ -38,7 +39,7 @@ class Entry:
     causal: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Run:
     folder: RunFolder
     model: str
@@ -75,8 +76,9 @@ def entries(runs: Sequence[RunFolder | ScoredRun]) -> list[Entry]:
     Raises
     ------
     UserError
-        If two runs were not asked the same (see :func:`raciflux.evaluation.asked.require_same_test`).
+        If a folder is named twice, or two runs were not asked the same (see :func:`.asked.require_same_test`).
     """
+    refuse_repeated([run.folder if isinstance(run, ScoredRun) else run for run in runs])
     groups: list[list[_Run]] = []
     for run in map(_Run.of, runs):
         for group in groups:
@@ -90,6 +92,16 @@ def entries(runs: Sequence[RunFolder | ScoredRun]) -> list[Entry]:
     listed = [_entry(label, group) for label, group in zip(labels, groups, strict=True)]
     _hold_to_one_test(listed)
     return listed
+
+
+def refuse_repeated(folders: Sequence[RunFolder]) -> None:
+    """Refuse a folder that is named twice, however it is written."""
+    seen: set[Path] = set()
+    for folder in folders:
+        place = folder.scored_path.resolve()
+        if place in seen:
+            raise UserError(f"{folder.path}: is named twice; name each run once")
+        seen.add(place)
 
 
 def read_config(folder: RunFolder) -> dict[str, Any]:

@@ -134,6 +134,15 @@ def test_one_model_alone_is_nothing_to_compare(written):
             compare(runs, draws=DRAWS)
 
 
+def test_a_folder_named_twice_is_refused_in_one_line_however_it_is_written(written):
+    run, other = written(), written(model="lstm")
+    again = RunFolder(run.path.parent / "." / other.path.name / ".." / run.path.name)
+    for runs in ([run, run], [run, other, again]):
+        with pytest.raises(UserError, match="named twice") as caught:
+            compare(runs, draws=DRAWS)
+        assert "\n" not in str(caught.value) and str(run.path.name) in str(caught.value)
+
+
 def test_a_test_set_that_scores_no_site_is_refused(written):
     runs = [written(model=name).predictions().assign_attrs(min_scored_days=999) for name in ("raci", "lstm")]
     with pytest.raises(UserError, match="no site enters"):
