@@ -24,7 +24,7 @@ from rich.console import Console
 def main(arguments: Sequence[str]) -> None:
     """Do what the command line asks; without a command, evaluate the run folder that it names."""
     commands = {"run": run, "compare": compare, "ensemble": ensemble}
-    named = bool(arguments) and arguments[0] in (*commands, "-h", "--help")
+    named = not arguments or arguments[0] in (*commands, "-h", "--help")
     asked = parser().parse_args(arguments if named else ["run", *arguments])
     commands[asked.command](asked, Console())
 

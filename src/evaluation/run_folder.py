@@ -52,13 +52,16 @@ class RunFolder:
     Raises
     ------
     UserError
-        If the folder is not there, or (on reading) a file of it is missing or broken.
+        If the folder is not there or holds one target of a run, or (on reading) a file of it is missing or broken.
     """
 
     def __init__(self, path: Path | str, target: str | None = None) -> None:
         self.path, self.target = Path(path), target
         if not self.path.is_dir():
             raise UserError(f"{self.path}: no such run folder; give the folder that scripts/train.py printed")
+        place = self.path.resolve()
+        if place.parent.name == TARGETS_FOLDER and not (place / "config.yaml").exists():
+            raise UserError(f"{self.path}: is one target of the run; name the run itself: {place.parents[1]}")
         if target is not None and target not in self.targets():
             raise UserError(f"{self.path}: no target {target!r} here; {did_you_mean(target, self.targets())}")
 

@@ -131,6 +131,21 @@ def test_a_run_with_two_targets_is_evaluated_twice(tmp_path: Path):
     assert evaluate(run, "--check").returncode == 0
 
 
+def test_the_folder_of_one_target_is_not_taken_for_a_run(tmp_path: Path):
+    run = fabricate_targets(tmp_path / "run")
+    for path in (run / "targets" / "GPP", run / "baselines" / "lstm" / "targets" / "GPP"):
+        with pytest.raises(UserError, match="one target of the run") as caught:
+            evaluate_run(path)
+        assert str(caught.value).endswith(str(path.parents[1])) and "\n" not in str(caught.value)
+        assert not (path / "report.html").exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_usage_names_every_command(arguments):
+    done = evaluate(*arguments)
+    assert "{run,compare,ensemble}" in done.stdout + done.stderr
+
+
 def test_new_years_are_not_called_unseen_sites(tmp_path: Path):
     run = fabricate_run(tmp_path / "run", fabricate_predictions(sites=4).assign_attrs(question="new_years", causal=0))
     (evaluation,), console = evaluate_run(run), Console(record=True, width=140)
