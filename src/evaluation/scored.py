@@ -18,7 +18,7 @@ class ScoredRun:
 
     Attributes
     ----------
-    sites : every site and score, see :func:`raciflux.evaluation.tables.per_site`.
+    sites : every site and score, see :func:`raciflux.evaluation.scores.tables.per_site`.
     summary : what ``metrics.json`` holds.
     """
 

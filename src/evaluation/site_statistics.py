@@ -51,19 +51,10 @@ class SiteStatistics(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """``mean_rmse, median_rmse, mean_r2, median_r2`` over the sites that have the score; NaN without any."""
-        rmse, r2 = self._of_sites()
+        spread = self.sum_sq_o - self.sum_o.square() / self.n
+        spread = torch.where(spread > NO_SPREAD * self.sum_sq_o, spread, torch.nan)
+        rmse, r2 = (self.sum_sq_e / self.n).sqrt(), 1.0 - self.sum_sq_e / spread
         scores = {"rmse": rmse, "r2": r2}
         means = {f"mean_{name}": values.nanmean() for name, values in scores.items()}
         medians = {f"median_{name}": values.nanquantile(0.5) for name, values in scores.items()}
         return means | medians
-
-    def per_site(self) -> dict[str, Tensor]:
-        """``rmse`` and ``r2`` of each site, (site,) float64, over all ranks; NaN where undefined."""
-        with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync):
-            rmse, r2 = self._of_sites()
-        return {"rmse": rmse, "r2": r2}
-
-    def _of_sites(self) -> tuple[Tensor, Tensor]:
-        spread = self.sum_sq_o - self.sum_o.square() / self.n
-        spread = torch.where(spread > NO_SPREAD * self.sum_sq_o, spread, torch.nan)
-        return (self.sum_sq_e / self.n).sqrt(), 1.0 - self.sum_sq_e / spread

@@ -71,7 +71,7 @@ def pretty_unit(unit: str) -> str:
 
 
 def notes(summary: Mapping[str, Any]) -> list[str]:
-    """Lines that belong beside the numbers of a summary (see :func:`raciflux.evaluation.tables.summary`)."""
+    """Lines that belong beside the numbers of a summary (see :func:`raciflux.evaluation.scores.tables.summary`)."""
     lines = [MEANINGS[score] for score in summary["scores"]]
     if summary["causal"] is False:
         lines.append(f"{summary['model']} is not causal: its value of a day depends on drivers of later days")

@@ -26,7 +26,7 @@ def compare_folders(
     Raises
     ------
     UserError
-        If a folder is broken, no target is common, or :func:`raciflux.evaluation.comparison.compare` refuses.
+        If a folder is broken, no target is common, or :func:`.compare.compare` refuses.
     """
     folders = [_by_target(path) for path in paths]
     for path, of_run in zip(paths, folders, strict=True):

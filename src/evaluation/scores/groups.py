@@ -43,7 +43,7 @@ def by_group(table: pl.DataFrame, sums: Sums, kept: NDArray[np.bool_]) -> dict[s
 
     Parameters
     ----------
-    table : per-site table of one score, in the order of the site axis, see :func:`raciflux.evaluation.tables.per_site`.
+    table : per-site table of one score, in the order of the site axis, see :func:`.tables.per_site`.
     sums : (site,)
 
     Returns

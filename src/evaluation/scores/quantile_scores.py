@@ -84,15 +84,3 @@ def crps_of_pinball(losses: FloatArray, levels: FloatArray) -> FloatArray:
     """Approximate the CRPS from pinball losses (level, ...) at increasing ``levels`` (level,); see the module."""
     edges = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
     return np.asarray(2.0 * np.tensordot(np.diff(edges), losses, axes=1))
-
-
-def crps_of_sample(members: FloatArray, observed: FloatArray) -> FloatArray:
-    """CRPS of the distribution that puts the same mass on each of ``members`` (..., member), for ``observed`` (...).
-
-    The energy form ``E|X - y| - E|X - X'| / 2``; for a sample of a distribution its error falls with the number of
-    members. Gneiting and Raftery (2007), equation 21; the second term by sorting, in n log n.
-    """
-    n = members.shape[-1]
-    weights = (2 * np.arange(1, n + 1) - n - 1) / n**2
-    distance = np.abs(members - observed[..., None]).mean(-1)
-    return np.asarray(distance - (np.sort(members, -1) * weights).sum(-1))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from raciflux.evaluation.run_folder import write_json
 from raciflux.evaluation.scores.intervals import mean_interval
-from raciflux.evaluation.scores.quantile_scores import crps_of_pinball, crps_of_sample, pinball
+from raciflux.evaluation.scores.quantile_scores import crps_of_pinball, pinball
 from raciflux.evaluation.scores.tables import per_site, scored_days, summary
 from scipy.stats import norm
 from sklearn.metrics import mean_pinball_loss
@@ -142,16 +142,6 @@ def test_the_crps_of_many_quantiles_is_that_of_the_distribution(levels):
     observed = np.array([-1.0, 0.3, 4.0])
     losses = np.array([pinball(observed, norm.ppf(level, 1, 2) + 0 * observed, level) for level in levels])
     np.testing.assert_allclose(crps_of_pinball(losses, levels), crps_normal(1, 2, observed), rtol=0.02)
-
-
-def test_the_crps_of_a_sample_is_that_of_its_distribution_and_the_energy_form():
-    rng, observed = np.random.default_rng(0), np.array([-1.0, 0.3, 4.0])
-    sample = rng.normal(1, 2, (3, 200_000))
-    np.testing.assert_allclose(crps_of_sample(sample, observed), crps_normal(1, 2, observed), rtol=0.01)
-    few = sample[:, :7]
-    naive = np.abs(few - observed[:, None]).mean(1) - np.abs(few[:, :, None] - few[:, None]).mean((1, 2)) / 2
-    np.testing.assert_allclose(crps_of_sample(few, observed), naive, rtol=1e-12)
-    np.testing.assert_allclose(crps_of_sample(observed[:, None] + 0.5, observed), 0.5, err_msg="one member: its error")
 
 
 def test_clusters_not_sites_are_resampled():
