@@ -50,7 +50,11 @@ def parser() -> argparse.ArgumentParser:
     several.add_argument("--output", type=Path, help="folder for the tables (default: comparison/ in the first run)")
     several.add_argument("--draws", type=int, default=DRAWS, help="bootstrap draws (default: %(default)s)")
     mean = commands.add_parser("ensemble", help="average the predictions of runs")
-    mean.add_argument("runs", nargs="+", help="run folders of one model with different seeds")
+    mean.add_argument(
+        "runs",
+        nargs="+",
+        help="run folders: different seeds of one model, or different models, which its name then holds",
+    )
     mean.add_argument("--output", type=Path, required=True, help="new run folder of the ensemble")
     return whole
 

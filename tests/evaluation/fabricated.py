@@ -86,14 +86,16 @@ def with_uncertainty(predictions: xr.Dataset, *, level: float = 0.9, quantiles: 
     )
 
 
-def fabricate_targets(path: Path, targets: tuple[str, ...] = ("GPP", "NEE")) -> Path:
+def fabricate_targets(path: Path, targets: tuple[str, ...] = ("GPP", "NEE"), *, seed: int = 0) -> Path:
     """A run folder of several targets: one scored part a target, also of its baseline ``lstm``."""
     fabricate_run(path, baselines=())
     (path / "predictions.zarr").rename(path / "gone")
     for target in targets:
         predictions = fabricate_predictions(target=target)
         for folder, model in ((path, "raci"), (path / "baselines" / "lstm", "lstm")):
-            write_predictions(predictions.assign_attrs(model=model), folder / "targets" / target / "predictions.zarr")
+            write_predictions(
+                predictions.assign_attrs(model=model, seed=seed), folder / "targets" / target / "predictions.zarr"
+            )
     shutil.rmtree(path / "gone")
     return path
 

@@ -1,5 +1,9 @@
-"""A seed ensemble: the mean of several runs' predictions, as a run folder of its own."""
+"""An ensemble: the mean of several runs' predictions, as a run folder of its own.
 
+Its members are the seeds of one model, or different models: the ensemble's name then holds all of theirs.
+"""
+
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +13,10 @@ import xarray as xr
 from ...atomic import write_text
 from ...errors import UserError
 from ..predictions_contract import BOUNDS, QUANTILES
-from ..run_folder import RunFolder, write_json, write_predictions
+from ..run_folder import MEMBERS_FILE, RunFolder, write_json, write_predictions
 from .asked import ask, require_same_test
+from .entries import model_identity, read_config, refuse_repeated, run_seed
+from .validation_score import LOGGED, mean_score
 
 _INTERVAL = ("interval_level", "interval_method")
 
@@ -18,16 +24,19 @@ _INTERVAL = ("interval_level", "interval_method")
 def write_ensemble(members: Sequence[Path | str], output: Path | str) -> Path:
     """Write the ensemble of runs into a new run folder, every target of theirs; returns the folder.
 
-    ``config.yaml`` is the first member's; ``members.json`` names all.
+    ``config.yaml`` is the first member's; ``members.json`` names all, ``command.txt`` says how it was made, and
+    ``validation.json`` holds the mean of the members' scores where all have one.
 
     Raises
     ------
     UserError
-        If there are fewer than two members, they were not asked the same, or the folder is taken.
+        If there are fewer than two members, two are one run or equal seeds of one model, they were not asked the same,
+        or the folder is taken.
     """
     if len(members) < 2:
         raise UserError("an ensemble needs two runs at least; name the run folders of one model with different seeds")
     folders, output = [RunFolder(path) for path in members], Path(output)
+    refuse_repeated(folders)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"{output}: is not empty; give a new folder for the ensemble")
     for folder in folders[1:]:
@@ -42,7 +51,12 @@ def write_ensemble(members: Sequence[Path | str], output: Path | str) -> Path:
         write_predictions(predictions, place / "predictions.zarr")
     if folders[0].config_text():
         write_text(folders[0].config_text(), output / "config.yaml")
-    write_json([str(folder.path.resolve()) for folder in folders], output / "members.json")
+    write_json([str(folder.path.resolve()) for folder in folders], output / MEMBERS_FILE)
+    command = ["python", "scripts/evaluate.py", "ensemble", *map(str, members), "--output", str(output)]
+    write_text(shlex.join(command) + "\n", output / "command.txt")
+    score = mean_score(folders)
+    if score is not None and score.measure == LOGGED[0]:
+        write_json({"score": score.value}, output / "validation.json")
     return output
 
 
@@ -56,7 +70,7 @@ def combine(members: Sequence[RunFolder]) -> xr.Dataset:
     Raises
     ------
     UserError
-        If the test sets of two members differ.
+        If the test sets of two members differ, or two are equal seeds of one model.
     """
     datasets = [member.predictions() for member in members]
     tests = [ask(dataset, str(member.path)) for dataset, member in zip(datasets, members, strict=True)]
@@ -67,6 +81,7 @@ def combine(members: Sequence[RunFolder]) -> xr.Dataset:
     for member, dataset in zip(members, datasets, strict=True):
         if not np.array_equal(dataset["time"].to_numpy(), first["time"].to_numpy()):
             raise UserError(f"{member.path}: its days are not those of {members[0].path}; combine runs of one data set")
+    name = _name(members, datasets)
     aligned = [_in_order(dataset, first) for dataset in datasets]
     values = np.stack([dataset["prediction"].to_numpy() for dataset in aligned]).astype(np.float64)
     combined = first.drop_vars([name for name in (*BOUNDS, QUANTILES, "quantile") if name in first.variables])
@@ -76,15 +91,36 @@ def combine(members: Sequence[RunFolder]) -> xr.Dataset:
         quantiles = np.mean([dataset[QUANTILES].to_numpy().astype(np.float64) for dataset in aligned], axis=0)
         combined[QUANTILES] = (("quantile", "site", "time"), quantiles.astype(np.float32))
         combined = combined.assign_coords(quantile=first["quantile"])
-    models = {str(dataset.attrs["model"]) for dataset in datasets}
     kept = {name: value for name, value in first.attrs.items() if name not in (*_INTERVAL, "seed")}
     combined.attrs = {
         **kept,
-        "model": f"{models.pop()}_ensemble" if len(models) == 1 else "ensemble",
+        "model": name,
         "causal": int(all(dataset.attrs.get("causal", 1) for dataset in datasets)),
         "members": len(members),
     }
     return combined
+
+
+def _name(members: Sequence[RunFolder], datasets: Sequence[xr.Dataset]) -> str:
+    """Name all models of an ensemble, those of one name and other configs by their folders; refuse equal seeds."""
+    first_of: dict[tuple[str, str], RunFolder] = {}
+    seen: dict[tuple[str, str, int], RunFolder] = {}
+    for member, dataset in zip(members, datasets, strict=True):
+        config = read_config(member)
+        kind, seed = (str(dataset.attrs["model"]), model_identity(config)), run_seed(dataset, config)
+        if (*kind, seed) in seen:
+            twin = seen[(*kind, seed)].path
+            raise UserError(
+                f"{member.path}: is {kind[0]} of seed {seed}, as {twin} is; combine different seeds or models"
+            )
+        seen[(*kind, seed)] = member
+        first_of.setdefault(kind, member)
+    models = [model for model, _ in first_of]
+    names = [
+        f"{model} ({member.path.resolve().name})" if models.count(model) > 1 else model
+        for (model, _), member in first_of.items()
+    ]
+    return f"{'+'.join(names)}_ensemble"
 
 
 def _in_order(dataset: xr.Dataset, first: xr.Dataset) -> xr.Dataset:

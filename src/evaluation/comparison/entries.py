@@ -56,7 +56,7 @@ class _Run:
         return cls(
             folder=folder,
             model=str(predictions.attrs["model"]),
-            config=_identity(config),
+            config=model_identity(config),
             seed=run_seed(predictions, config),
             causal=bool(predictions.attrs.get("causal", 1)),
             asked=ask(predictions, str(folder.path)),
@@ -118,7 +118,8 @@ def run_seed(predictions: xr.Dataset, config: dict[str, Any]) -> int:
     return int(predictions.attrs.get("seed", config.get("seed", 0)))
 
 
-def _identity(config: dict[str, Any]) -> str:
+def model_identity(config: dict[str, Any]) -> str:
+    """Return what makes a model another one, as a text: the config without seed, fold and the place of the data."""
     kept = {name: config[name] for name in _MODEL if name in config}
     if isinstance(kept.get("data"), dict):
         kept["data"] = {name: value for name, value in kept["data"].items() if name not in _ELSEWHERE}

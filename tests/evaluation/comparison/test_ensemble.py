@@ -6,15 +6,16 @@ import pytest
 import xarray as xr
 from raciflux.errors import UserError
 from raciflux.evaluation.comparison.ensemble import combine, write_ensemble
+from raciflux.evaluation.comparison.validation_score import validation_score
 from raciflux.evaluation.evaluate import score_run
-from raciflux.evaluation.run_folder import RunFolder
+from raciflux.evaluation.run_folder import RunFolder, refuse_ensemble
 
 from ..fabricated import fabricate_predictions, fabricate_targets, with_uncertainty
 
 
 def test_identical_members_are_their_ensemble(written):
-    member = written(with_uncertainty(fabricate_predictions(sites=6, years=1)))
-    combined, one = combine([member, member, member]), member.predictions()
+    one = with_uncertainty(fabricate_predictions(sites=6, years=1))
+    combined = combine([written(one.assign_attrs(seed=seed)) for seed in range(3)])
     for name in ("prediction", "observed", "prediction_quantile", "measured", "quantile"):
         np.testing.assert_array_equal(combined[name].to_numpy(), one[name].to_numpy())
     assert (combined["prediction_spread"].to_numpy()[np.isfinite(one["prediction"].to_numpy())] == 0).all()
@@ -74,11 +75,53 @@ def test_members_that_were_asked_something_else_are_refused_in_one_line(written,
 
 
 def test_every_target_is_combined_and_scored_from_the_folder_alone(tmp_path: Path):
-    members = [fabricate_targets(tmp_path / f"member{i}") for i in range(2)]
+    members = [fabricate_targets(tmp_path / f"member{i}", seed=i) for i in range(2)]
     output = write_ensemble(members, tmp_path / "ensemble")
     assert [one.run.summary["target"] for one in score_run(output)] == ["GPP", "NEE"]
     assert json.loads((output / "members.json").read_text()) == [str(member.resolve()) for member in members]
     assert RunFolder(output).config_text() == RunFolder(members[0]).config_text() != ""
+
+
+def test_the_same_run_and_equal_seeds_of_one_model_are_refused_in_one_line(written, tmp_path: Path):
+    one, other = written(sites=4), written(sites=4, seed=1)
+    twin = written(other.predictions())
+    again = one.path.parent / other.path.name / ".." / one.path.name
+    for members, said in (
+        ([one.path, other.path, again], "named twice"),
+        ([one.path, other.path, twin.path], "seed 1"),
+    ):
+        with pytest.raises(UserError, match=said) as caught:
+            write_ensemble(members, tmp_path / "new")
+        assert "\n" not in str(caught.value) and str(Path(members[-1]).name) in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_ensemble_of_several_models_says_their_names(written):
+    runs = [
+        written(sites=4, model="ct_lstm"),
+        written(sites=4, model="lightgbm"),
+        written(sites=4, model="ct_lstm", seed=1),
+    ]
+    assert combine(runs).attrs["model"] == "ct_lstm+lightgbm_ensemble"
+    kinds = [written(sites=4, config=f"model: {{name: raci, hidden: {hidden}}}\n") for hidden in (8, 64)]
+    assert combine(kinds).attrs["model"] == f"raci ({kinds[0].path.name})+raci ({kinds[1].path.name})_ensemble"
+
+
+def test_an_ensemble_keeps_its_command_and_its_validation_score_and_sends_predicting_to_its_members(
+    written, tmp_path: Path
+):
+    runs = [written(sites=4, seed=seed, score=score).path for seed, score in enumerate((0.25, 0.75))]
+    output = write_ensemble(runs, tmp_path / "en semble")
+    assert RunFolder(output).command() == (
+        f"python scripts/evaluate.py ensemble {runs[0]} {runs[1]} --output '{tmp_path / 'en semble'}'"
+    )
+    assert validation_score(RunFolder(output)) == ("val/score", 0.5)
+    with pytest.raises(UserError, match="predict with its members: ") as caught:
+        refuse_ensemble(output)
+    assert "\n" not in str(caught.value) and all(str(run) in str(caught.value) for run in runs)
+    refuse_ensemble(runs[0])
+    without = write_ensemble([runs[0], written(sites=4, seed=2).path], tmp_path / "without")
+    assert validation_score(RunFolder(without)) is None, "a member has none"
 
 
 def test_a_folder_that_is_taken_and_a_single_member_are_refused(written, tmp_path: Path):
