@@ -31,7 +31,11 @@ def main(argv: Sequence[str]) -> None:
     predicted = predict_cube(Path(run), places)
     write_zarr(predicted, target)
     sites, days = predicted.sizes["site"], predicted.sizes["time"]
-    print(f"{target}: {predicted.attrs['target']} in {predicted.attrs['units']}, {sites} sites x {days} days")
+    said = ", ".join(f"{name} ({values.attrs['units']})" for name, values in predicted.data_vars.items())
+    print(f"{target}: {predicted.attrs['target']}, {sites} sites x {days} days: {said}")
+    for name in ("known_sites", "interval_method"):
+        if name in predicted.attrs:
+            print(f"  {name.replace('_', ' ')}: {predicted.attrs[name]}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who is hidden from whom when a cube is asked that shares no cluster codes with the bank."""
+"""Who is who, and who is hidden from whom, when a cube is asked that shares no cluster codes with the bank."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,8 @@ from .index import Exclusion
 
 Codes = NDArray[np.int64]
 Places = tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]  # site_id, lat, lon
+
+SAME_PLACE_KM = 1.0  # a namesake farther away is another site
 
 
 def near_or_namesake(queries: Places, entries: Places, cluster: Codes, km: float) -> Exclusion:
@@ -39,6 +41,17 @@ def near_or_namesake(queries: Places, entries: Places, cluster: Codes, km: float
         group[q] = groups.setdefault(hidden, len(groups))
     nobody = np.empty(0, np.int64)
     return Exclusion(group, tuple(np.concatenate([nobody, *(members[c] for c in hidden)]) for hidden in groups))
+
+
+def same_site(queries: Places, entries: Places) -> Codes:
+    """Position (query,) of the entry of the same name and place, closer than ``SAME_PLACE_KM``; -1 without one."""
+    (query_id, *here), (entry_id, *there) = queries, entries
+    position = {str(name): i for i, name in enumerate(entry_id.tolist())}
+    own = np.array([position.get(str(name), -1) for name in query_id.tolist()], np.int64)
+    named = np.flatnonzero(own >= 0)
+    apart = haversine_km(*(degrees[named] for degrees in here), *(degrees[own[named]] for degrees in there))
+    own[named[apart >= SAME_PLACE_KM]] = -1
+    return own
 
 
 def _split(codes: Codes, positions: Codes) -> tuple[list[int], list[Codes]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ..config.compose import compose, from_yaml
 from ..config.schema import Config
@@ -19,14 +18,20 @@ from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
 from ..datamodules.splits import Split
 from ..errors import UserError
+from ..evaluation.conformal import Calibration
+from ..evaluation.predictions_contract import QUANTILES
 from ..evaluation.run_folder import COORDINATE_ATTRS
 from ..geography import tower_clusters
 from ..modules import TRAINABLE
 from ..modules.baselines import ESTIMATORS
 from ..modules.checkpoints import load_into
+from ..modules.flux_module import QUANTILES as LEVELS
 from ..retrieval.bank import Bank
 from ..variables import TARGETS
+from .calibration import with_interval
+from .known_places import as_in_the_run, known_sites
 from .learn import in_units
+from .pooled import Pooled
 from .predictions import Predicted, predict_days, scored_folders
 from .stages import StageFolder, build_module, looks_up
 
@@ -37,9 +42,9 @@ def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
     Raises
     ------
     UserError
-        If no data are named, or they cannot be read.
+        If no data are named, they cannot be read, or they are of another pair.
     """
-    pair = from_yaml(run / "config.yaml").data.pair
+    pair = run_config(run).data.pair
     for text in overrides:
         if not text.startswith(("data=", "data.")):
             raise UserError(f"{text!r}: only data=... and data.key=value can be said here; the rest is the run's own")
@@ -53,13 +58,33 @@ def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
         named += [f"data.pair={pair}", "data.simulation=null", f"data.root={cube.parent}"]
         named.append(f"data.source={{kind: cube, path: {json.dumps(cube.name)}}}")
     data = compose([*named, "transfer=scratch"]).data
+    if data.pair != pair:
+        raise UserError(
+            f"data={chosen[0]} is of data.pair={data.pair}, and {run} predicts {pair}; take data of that pair, or add "
+            f"data.pair={pair} to predict it there all the same"
+        )
     return read(pair, data.source, Path(data.root), data.sites)
 
 
-def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
-    """Predict every site and day of a cube as an unseen site.
+def run_config(run: Path) -> Config:
+    """Return the configuration of a run whose models can predict.
 
-    A cross-validated run predicts with the mean of its folds' models and says their spread.
+    Raises
+    ------
+    UserError
+        If the folder is an ensemble, which has no models of its own, or no run.
+    """
+    members = run / "members.json"
+    if members.is_file():
+        named = ", ".join(json.loads(members.read_text()))
+        raise UserError(f"{run}: this is an ensemble; predict with its members: {named}")
+    return from_yaml(run / "config.yaml")
+
+
+def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
+    """Predict every site and day of a cube, as an unseen site or, by a run split in time, as one of its own.
+
+    A cross-validated run predicts with all its folds' models; ``Pooled`` says how.
 
     Parameters
     ----------
@@ -68,59 +93,77 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
 
     Returns
     -------
-    Dataset (site, time) with ``prediction`` in the target's canonical unit and, for several folds,
-    ``prediction_spread``; of several targets, each as ``prediction_<target>``.
+    Dataset (site, time) with ``prediction`` in the target's canonical unit; for several folds ``prediction_spread``;
+    of a distribution ``prediction_quantile``; of a calibrated run ``lower`` and ``upper``. Of several targets, each as
+    ``prediction_<target>`` and so on.
 
     Raises
     ------
     UserError
         If the run is not finished, or the cube lacks an input of the run.
     """
-    config = from_yaml(run / "config.yaml")
-    finished = scored_folders(run, PAIRS[config.data.pair].pair.targets).values()
-    if not all((folder / "predictions.zarr").exists() for folder in finished):
-        raise UserError(f"{run}: this run is not finished; go on with python scripts/train.py resume={run}")
-    folds = sorted(run.glob("fold*")) or [run]
-    members = np.stack([_predict_one(config, fold, cube).flux for fold in folds])
+    config = run_config(run)
     targets = PAIRS[config.data.pair].pair.targets
+    if not all((folder / "predictions.zarr").exists() for folder in scored_folders(run, targets).values()):
+        raise UserError(f"{run}: this run is not finished; go on with python scripts/train.py resume={run}")
+    pooled = {target: Pooled() for target in targets}
+    folds = sorted(run.glob("fold*")) or [run]
+    for fold in folds:
+        predicted = _predict_one(config, fold, cube)
+        for place, target in enumerate(targets):
+            said = predicted.of_target(place)
+            if config.calibration.kind != "none":
+                said = with_interval(said, _calibration(fold, target))
+            pooled[target].add(said)
     variables: dict[str, Any] = {}
-    for i, target in enumerate(targets):
-        variables |= _described(members[..., i], target, "" if len(targets) == 1 else f"_{target}")
-    coordinates = {name: cube[name].assign_attrs(COORDINATE_ATTRS[name]) for name in COORDINATE_ATTRS}
+    for target in targets:
+        variables |= pooled[target].variables(target, "" if len(targets) == 1 else f"_{target}")
+    coordinates: dict[str, Any] = {name: cube[name].assign_attrs(COORDINATE_ATTRS[name]) for name in COORDINATE_ATTRS}
+    if any(name.startswith(QUANTILES) for name in variables):
+        coordinates["quantile"] = ("quantile", np.array(LEVELS), {"units": "1", "long_name": "level of a quantile"})
     described = {
         "Conventions": "CF-1.11",
         "featureType": "timeSeries",
         "target": ", ".join(targets),
-        "units": ", ".join(TARGETS[target].unit for target in targets),
         "model": config.model.name,
         "experiment": config.experiment,
         "pair": config.data.pair,
         "title": f"{', '.join(TARGETS[target].long_name for target in targets)} by {config.model.name}, run {run.name}",
         "source": str(cube.attrs.get("title", "")),
+        **pooled[targets[0]].interval(),
+        **_asked(folds, targets, cube),
     }
     return xr.Dataset(variables, coordinates, described)
 
 
-def _described(members: NDArray[np.float32], target: str, suffix: str) -> dict[str, Any]:
-    """Mean of the members (member, site, day), and their spread where there are several, as CF variables."""
-    dims, variable = ("site", "time"), TARGETS[target]
-    named = {"units": variable.unit, "long_name": variable.long_name}
-    described: dict[str, Any] = {f"prediction{suffix}": (dims, members.mean(0), named)}
-    if len(members) > 1:
-        spread = named | {"long_name": f"standard deviation over {len(members)} models of {variable.long_name}"}
-        described[f"prediction_spread{suffix}"] = (dims, members.std(0), spread)
-    return described
+def _asked(folds: Sequence[Path], targets: Sequence[str], cube: xr.Dataset) -> dict[str, str]:
+    """Say what was asked of the sites of a cube: a run split in time knows those that are its own."""
+    places = (cube["site_id"].to_numpy(), cube["lat"].to_numpy(), cube["lon"].to_numpy())
+    known = np.logical_or.reduce([known_sites(fold, targets, places) for fold in folds])
+    if not known.any():
+        return {"question": "unseen"}
+    told = f"{known.sum()} of {len(known)}, as in the run: new years, own past kept; the others as unseen sites"
+    return {"question": "new_years", "known_sites": told}
+
+
+def _calibration(fold: Path, target: str) -> Calibration:
+    path = fold / "calibration" / f"{target}.json"
+    try:
+        return Calibration.load(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: no readable calibration ({error}); train the run again") from error
 
 
 def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> Predicted:
     scaler = Scaler.load(folder / "scaler.yaml")
     data = _unseen(config, scaler, cube)
+    view = as_in_the_run(folder, data.view())
     if config.model.name not in TRAINABLE:
         model = ESTIMATORS[config.model.name].load(folder / "estimator")
-        flux = in_units(model.predict(data.view(), same_cube=False, wanted=data.predictable), data)
+        flux = in_units(model.predict(view, same_cube=False, wanted=data.predictable), data)
         return Predicted(flux, None).where(data.predictable)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
-    module = build_module(config, config.transfer.finetune, data, bank, same_cube=False)
+    module = build_module(config, config.transfer.finetune, data, bank, view)
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     return predict_days(config, module, data)
 

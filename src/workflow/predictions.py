@@ -18,6 +18,8 @@ from ..modules.flux_module import QUANTILES, FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
 from .stages import accelerator
 
+DIMS = ("site", "time")
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -31,6 +33,14 @@ class Predicted:
         flux = np.where(asked[..., None], self.flux, np.nan)
         quantiles = None if self.quantiles is None else np.where(asked[..., None, None], self.quantiles, np.nan)
         return Predicted(flux, quantiles)
+
+    def of_target(self, place: int) -> xr.Dataset:
+        """Return what is said of one target: ``prediction``, and ``prediction_quantile`` of a distribution."""
+        said = xr.Dataset({"prediction": (DIMS, self.flux[..., place])})
+        if self.quantiles is None:
+            return said
+        levels = (("quantile", *DIMS), np.moveaxis(self.quantiles[..., place, :], -1, 0))
+        return said.assign(prediction_quantile=levels).assign_coords(quantile=np.array(QUANTILES))
 
 
 def scored_folders(folder: Path, targets: Sequence[str]) -> dict[str, Path]:
@@ -71,22 +81,17 @@ def predictions(config: Config, data: FluxDataModule, predicted: Predicted, targ
     """Lay the predictions of one target at the test sites beside what was observed there."""
     cube, place = data.cube, data.roles.targets.index(target)
     tested = np.flatnonzero(data.split.members("test", cube["site_id"].to_numpy()))
-    dims = ("site", "time")
     test_days = data.test_days[tested]
     variables: dict[str, Any] = {
-        "prediction": (dims, predicted.flux[tested, :, place]),
-        "observed": (dims, cube[target].transpose(*dims).to_numpy()[tested].astype(np.float32)),
-        "measured": (dims, data.measured[tested, :, place] & test_days),
-        "convention": (dims, data.convention[tested, :, place] & test_days),
+        "observed": (DIMS, cube[target].transpose(*DIMS).to_numpy()[tested].astype(np.float32)),
+        "measured": (DIMS, data.measured[tested, :, place] & test_days),
+        "convention": (DIMS, data.convention[tested, :, place] & test_days),
         "cluster": ("site", data.cluster[tested]),
         "fold": ("site", np.full(len(tested), data.split.fold)),
     }
-    if predicted.quantiles is not None:
-        of_target = np.moveaxis(predicted.quantiles[tested, :, place], -1, 0)
-        variables["prediction_quantile"] = (("quantile", *dims), of_target)
     if target + EXPECTED_SUFFIX in cube:
-        expected = cube[target + EXPECTED_SUFFIX].transpose(*dims).to_numpy()
-        variables["expected"] = (dims, expected[tested].astype(np.float32))
+        expected = cube[target + EXPECTED_SUFFIX].transpose(*DIMS).to_numpy()
+        variables["expected"] = (DIMS, expected[tested].astype(np.float32))
     for name in CLASSES:
         if name in cube:
             variables[name] = ("site", cube[name].to_numpy()[tested].astype(str))
@@ -96,11 +101,10 @@ def predictions(config: Config, data: FluxDataModule, predicted: Predicted, targ
         "lon": ("site", cube["lon"].to_numpy()[tested].astype(np.float64)),
         "time": cube["time"].to_numpy(),
     }
-    if predicted.quantiles is not None:
-        coordinates["quantile"] = np.array(QUANTILES)
     if config.data.quality == "published":
         del variables["convention"]
-    return xr.Dataset(variables, coordinates, _attributes(config, data, target))
+    said = predicted.of_target(place).isel(site=tested)
+    return said.assign(variables).assign_coords(coordinates).assign_attrs(_attributes(config, data, target))
 
 
 def _attributes(config: Config, data: FluxDataModule, target: str) -> dict[str, Any]:

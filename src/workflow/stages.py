@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from ..atomic import write_text
 from ..config.models import RaciConfig
 from ..config.schema import Config, StageConfig
+from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
 from ..modules import TRAINABLE
 from ..modules.checkpoints import load_checkpoint, load_into
@@ -55,18 +56,23 @@ class StageFolder:
 
 
 def build_module(
-    config: Config, stage: StageConfig, data: FluxDataModule, bank: Bank | None, same_cube: bool = True
+    config: Config,
+    stage: StageConfig,
+    data: FluxDataModule,
+    bank: Bank | None,
+    elsewhere: TrainingView | None = None,
 ) -> FluxModule:
     """Return the module of a stage, its weights drawn from the seed and its retrieval attached to the bank.
 
     Parameters
     ----------
-    same_cube : whether the bank was built from the very cube of ``data``, so that their cluster codes agree.
+    elsewhere : how the sites of ``data`` look up a bank of another cube, whose cluster codes differ from theirs; None
+        where the bank was built from the very cube of ``data``.
     """
     torch.manual_seed(config.seed)
     network = TRAINABLE[config.model.name](config.model, data.layout, config.head)
     if isinstance(network, Raci) and network.retrieval is not None and bank is not None:
-        table = bank.look_up(data.view(), config.model.retrieval, same_cube)
+        table = bank.look_up(elsewhere or data.view(), config.model.retrieval, same_cube=elsewhere is None)
         network.retrieval.attach(bank, table)
     return FluxModule(network, data.layout, config.head, data.scaler.targets, len(data.train_sites), stage)
 

@@ -8,8 +8,8 @@ import torch
 import xarray as xr
 
 from ..atomic import write_text
-from ..config.models import MODELS
-from ..config.schema import CalibrationConfig, Config
+from ..config.models import ESTIMATORS, MODELS
+from ..config.schema import CalibrationConfig, Config, HeadConfig
 from ..datamodules.splits import Split
 from ..errors import UserError
 from ..evaluation.conformal import Calibration
@@ -25,9 +25,18 @@ from .progress import RunProgress
 
 
 def models_of(config: Config) -> dict[str, Config]:
-    """Return one configuration for each model of a command, by its folder inside the run ("" is the run itself)."""
+    """Return one configuration for each model of a command, by its folder inside the run ("" is the run itself).
+
+    Each stands alone, as if it had been asked for by itself: a model without gradients has no head but a point.
+    """
     beside = {
-        f"baselines/{name}": replace(config, model=MODELS[name](), compare=[], paper_compat=False)
+        f"baselines/{name}": replace(
+            config,
+            model=MODELS[name](),
+            compare=[],
+            paper_compat=False,
+            head=HeadConfig() if name in ESTIMATORS else config.head,
+        )
         for name in config.compare
     }
     return {"": config} | beside
@@ -121,8 +130,7 @@ def _finished(folder: Path, targets: Sequence[str]) -> bool:
 
 
 def _stored(folder: Path, targets: Sequence[str]) -> dict[str, xr.Dataset]:
-    places = scored_folders(folder, targets).items()
-    return {target: RunFolder(path).predictions() for target, path in places}
+    return {target: RunFolder(folder, target if len(targets) > 1 else None).predictions() for target in targets}
 
 
 def _write(said: Mapping[str, xr.Dataset], folder: Path) -> None:

@@ -10,6 +10,7 @@ from raciflux.config.schema import EmbeddedSource
 from raciflux.datamodules.cube import write_zarr
 from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
+from raciflux.workflow.apply import read_places
 
 from .conftest import Finished, load_script
 
@@ -124,8 +125,25 @@ def test_another_unit_is_refused(finished: Finished, drivers_only: xr.Dataset, t
         (["{run}", "data=nothing_like_it"], "nothing_like_it"),
         (["{run}", "data=missing.zarr"], "missing.zarr"),
         (["{run}", *PLACES, "output={run}"], "exists already"),
+        (["{run}", "data=cropland_gpp"], "data=cropland_gpp is of data.pair=cropland_gpp, and .* predicts wetland_ch4"),
+        (["{run}", *PLACES, "data.pair=cropland_gpp"], "data.pair=cropland_gpp, and .* predicts wetland_ch4"),
     ],
 )
 def test_a_mistake_is_said(finished: Finished, arguments: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         load_script("predict").main([argument.format(run=finished.folder) for argument in arguments])
+
+
+def test_data_of_another_pair_are_predicted_where_the_run_s_own_is_asked_for(finished: Finished) -> None:
+    wetlands = ["data=cropland_gpp", *PLACES[1:], "data.pair=wetland_ch4"]
+    asked = read_places(finished.folder, wetlands)
+    assert "wetland" in asked and "FCH4" in asked
+
+
+def test_an_ensemble_names_its_members(finished: Finished, tmp_path: Path) -> None:
+    ensemble = tmp_path / "ensemble"
+    shutil.copytree(finished.folder / "predictions.zarr", ensemble / "predictions.zarr")
+    shutil.copy(finished.folder / "config.yaml", ensemble)
+    (ensemble / "members.json").write_text('["runs/a", "runs/b"]')
+    with pytest.raises(UserError, match="this is an ensemble; predict with its members: runs/a, runs/b"):
+        load_script("predict").main([str(ensemble), *PLACES, f"output={tmp_path}/p.zarr"])

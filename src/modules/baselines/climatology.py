@@ -47,7 +47,7 @@ class Climatology:
         same_cube : whether the view is that of the fit; see ``KnownSites``.
         wanted : ignored; every day is answered.
         """
-        label, own = first_class(view), self.known.own(view, same_cube)
+        label, own = first_class(view), self.known.own(view)
         curve = np.empty((len(view.site_id), *self.seasons.mean.shape[1:]))
         for queries, hidden in self.known.hidden_from(view, same_cube).groups():
             shown = np.ones(len(self.known.site_id), bool)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...contracts import TrainingView
 from ...errors import UserError
 from ...retrieval.index import Exclusion
-from ...retrieval.visibility import near_or_namesake
+from ...retrieval.visibility import near_or_namesake, same_site
 
 Codes = NDArray[np.int64]
 
@@ -19,8 +19,8 @@ Codes = NDArray[np.int64]
 class KnownSites:
     """The training sites of which a flux is known, one entry each, and the rule by which a query sees them.
 
-    Whatever is asked, a query's cluster is hidden. Only where new years are asked of the very cube that was fitted may
-    a site use its own past beside what the others say; its cluster mates stay hidden then too.
+    Whatever is asked, a query's cluster is hidden. Only where new years are asked may a site of the same name and place
+    use its own past beside what the others say; its cluster mates stay hidden then too.
     """
 
     site_id: NDArray[np.str_]  # (entry,)
@@ -50,12 +50,11 @@ class KnownSites:
         asked, known = (view.site_id, view.lat, view.lon), (self.site_id, self.lat, self.lon)
         return near_or_namesake(asked, known, self.cluster, self.cluster_km)
 
-    def own(self, view: TrainingView, same_cube: bool) -> Codes:
+    def own(self, view: TrainingView) -> Codes:
         """Entry (site,) of each site's own past where it may be used, else -1."""
-        if not same_cube or view.visible.question != "new_years":
+        if view.visible.question != "new_years":
             return np.full(len(view.site_id), -1, np.int64)
-        entry = {name: i for i, name in enumerate(self.site_id.tolist())}
-        return np.array([entry.get(name, -1) for name in view.site_id.tolist()], np.int64)
+        return same_site((view.site_id, view.lat, view.lon), (self.site_id, self.lat, self.lon))
 
     def arrays(self) -> dict[str, Any]:
         """Return what ``from_arrays`` needs, for saving."""

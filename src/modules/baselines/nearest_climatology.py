@@ -82,7 +82,7 @@ class NearestClimatology:
             years = self.seasons.own(nearest[rows], overall) * found[..., None, None]
             some = found.sum(1)[:, None, None]
             curve[rows] = np.where(some > 0, years.sum(1) / np.maximum(some, 1), overall)
-        own = self.known.own(view, same_cube)
+        own = self.known.own(view)
         seen = own >= 0
         curve[seen] = self.seasons.own(own[seen], curve[seen])
         return daily(curve, view)

@@ -56,7 +56,7 @@ class SiteMean:
         same_cube : whether the view is that of the fit; see ``KnownSites``.
         wanted : ignored; every day is answered.
         """
-        label, own = first_class(view), self.known.own(view, same_cube)
+        label, own = first_class(view), self.known.own(view)
         level = np.zeros((len(view.site_id), self.mean.shape[1]))
         for queries, hidden in self.known.hidden_from(view, same_cube).groups():
             shown = self.days > 0

@@ -1,0 +1,74 @@
+"""What folds say together: means of fluxes and quantiles, and intervals that keep the promise of each fold's."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from raciflux.workflow.pooled import Pooled
+
+DAYS, LEVELS = 6, [0.1, 0.5, 0.9]
+
+
+def said(seed: int) -> xr.Dataset:
+    rng = np.random.default_rng(seed)
+    flux = rng.normal(size=(2, DAYS)).astype(np.float32)
+    flux[1, 2] = np.nan  # a day without drivers, for every fold
+    quantiles = np.stack([flux - 1 - seed, flux, flux + 1 + seed])
+    return xr.Dataset(
+        {
+            "prediction": (("site", "time"), flux),
+            "prediction_quantile": (("quantile", "site", "time"), quantiles),
+            "lower": (("site", "time"), flux - 2),
+            "upper": (("site", "time"), flux + 2 + seed),
+        },
+        {"quantile": LEVELS},
+        {"interval_level": 0.9, "interval_method": "by hand"},
+    )
+
+
+def pooled(*folds: xr.Dataset) -> Pooled:
+    together = Pooled()
+    for fold in folds:
+        together.add(fold)
+    return together
+
+
+def test_one_fold_says_what_it_said() -> None:
+    one = pooled(said(0))
+    made = one.variables("GPP", "")
+    assert set(made) == {"prediction", "prediction_quantile", "lower", "upper"}
+    for name, (dims, values, attrs) in made.items():
+        np.testing.assert_array_equal(values, said(0)[name].to_numpy())
+        assert dims == said(0)[name].dims and attrs["units"] == "gC m-2 d-1"
+    assert one.interval() == {"interval_level": 0.9, "interval_method": "by hand"}
+
+
+def test_of_several_folds_each_interval_lies_within_the_one_they_make_and_no_wider_than_needed() -> None:
+    folds = [said(seed) for seed in range(3)]
+    together = pooled(*folds)
+    made = together.variables("NEE", "_NEE")
+    for fold in folds:
+        known = np.isfinite(fold["prediction"].to_numpy())
+        assert (made["lower_NEE"][1] <= fold["lower"].to_numpy())[known].all()
+        assert (made["upper_NEE"][1] >= fold["upper"].to_numpy())[known].all()
+    ends = np.stack([fold["lower"].to_numpy() for fold in folds])
+    assert (made["lower_NEE"][1] == ends).any(0)[known].all()
+    assert np.isnan(made["lower_NEE"][1][1, 2]) and np.isnan(made["prediction_quantile_NEE"][1][:, 1, 2]).all()
+    assert "3 folds" in together.interval()["interval_method"]
+    assert made["prediction_NEE"][2]["ancillary_variables"] == "lower_NEE upper_NEE"
+
+
+def test_fluxes_and_quantiles_of_several_folds_are_averaged_level_by_level() -> None:
+    folds = [said(seed) for seed in range(3)]
+    made = pooled(*folds).variables("GPP", "")
+    for name in ("prediction", "prediction_quantile"):
+        expected = np.mean([fold[name].to_numpy() for fold in folds], axis=0)
+        np.testing.assert_allclose(made[name][1], expected, rtol=1e-5)
+    spread = np.std([fold["prediction"].to_numpy() for fold in folds], axis=0)
+    np.testing.assert_allclose(made["prediction_spread"][1], spread, rtol=1e-5)
+
+
+@pytest.mark.parametrize("lost", [["prediction_quantile"], ["lower", "upper"]])
+def test_what_the_folds_do_not_say_is_not_there(lost: list[str]) -> None:
+    together = pooled(*(said(seed).drop_vars(lost) for seed in range(2)))
+    assert not set(lost) & set(together.variables("GPP", ""))
+    assert bool(together.interval()) == ("lower" not in lost)
