@@ -13,6 +13,7 @@ from .tables import SITE_COLUMNS, Column, Line, Table
 
 SIDE = 300.0  # of the reliability figure, in its own units
 BINS = 20
+MATCHED = "width at matched coverage"
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ def calibration_section(run: ScoredRun, baselines: Sequence[ScoredRun]) -> Calib
         "to",
         "median width",
         "width / std",
-        "CRPS",
+        MATCHED,
+        "median CRPS",
         *COUNTS,
     )
     columns = [Column("model", is_text=True), *map(Column, headings), Column("method", is_text=True)]
     return Calibration(
         models=Table(columns, lines),
-        classes=_classes(bounds, decimals) if bounds else None,
+        classes=_classes(bounds, quantiles, decimals),
         reliability=_reliability(quantiles["reliability"]) if quantiles and quantiles["sites"] else None,
         histogram=_histogram(run, bounds["level"]) if bounds and bounds["sites"] else None,
     )
@@ -83,7 +85,7 @@ def _model(model: ScoredRun, block: dict[str, Any], decimals: int, *, main: bool
     crps = show(quantiles["crps"]["median"], decimals) if quantiles else NONE
     counts = [f"{(bounds or quantiles)[name]:,}" for name in COUNTS]
     if bounds is None:
-        return Line((model.label, *[NONE] * 7, crps, *counts, NONE), "main" if main else "")
+        return Line((model.label, *[NONE] * 8, crps, *counts, NONE), "main" if main else "")
     coverage, mean = bounds["coverage"], bounds["coverage"]["interval"]
     cells = (
         model.label,
@@ -94,28 +96,24 @@ def _model(model: ScoredRun, block: dict[str, Any], decimals: int, *, main: bool
         _share(coverage["max"]),
         show(bounds["width"]["median"], decimals),
         show(bounds["width_over_std"]["median"], 2),
+        show(bounds["matched"]["width"], decimals) if bounds["matched"] else NONE,
         crps,
     )
     return Line((*cells, *counts, bounds["method"]), "main" if main else "")
 
 
-def _classes(bounds: dict[str, Any], decimals: int) -> Table | None:
-    lines = [
-        Line(
-            (
-                SITE_COLUMNS[name],
-                label,
-                _share(block["coverage"]),
-                show(block["width"], decimals),
-                *(f"{block[count]:,}" for count in COUNTS),
-            )
-        )
-        for name, labels in bounds["by"].items()
-        if len(labels) > 1
-        for label, block in sorted(labels.items(), key=lambda item: -item[1]["sites"])
-    ]
+def _classes(bounds: dict[str, Any] | None, quantiles: dict[str, Any] | None, decimals: int) -> Table | None:
+    given = (bounds or quantiles or {})["by"]
+    lines = []
+    for name, labels in given.items():
+        for label, counted in sorted(labels.items(), key=lambda item: -item[1]["sites"]) if len(labels) > 1 else ():
+            covered = bounds["by"][name][label] if bounds else {"coverage": None, "width": None}
+            crps = quantiles["by"][name][label]["crps"] if quantiles else None
+            cells = _share(covered["coverage"]), show(covered["width"], decimals), show(crps, decimals)
+            lines.append(Line((SITE_COLUMNS[name], label, *cells, *(f"{counted[count]:,}" for count in COUNTS))))
     texts = [Column("by", is_text=True), Column("class", is_text=True)]
-    return Table([*texts, *map(Column, ("coverage", "width", *COUNTS))], lines, tall=True) if lines else None
+    numbers = map(Column, ("coverage", "mean width", "mean CRPS", *COUNTS))
+    return Table([*texts, *numbers], lines, tall=True) if lines else None
 
 
 def _reliability(rows: Sequence[dict[str, float]]) -> Reliability:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..metrics import FloatArray
 from ..predictions_contract import QUANTILES
-from .intervals import site_means
+from .intervals import Members, site_means
 from .spread import spread
 
 Flags = NDArray[np.bool_]
@@ -46,25 +46,48 @@ class QuantileScores:
             shares.append(site_means((o <= quantile).astype(np.float64), counted))
         return cls(levels, scored.sum(1), counted.sum(1), np.array(losses), np.array(shares))
 
-    def summarise(self, kept: Flags, cluster: NDArray[np.int64]) -> dict[str, Any]:
-        """Summarise the ``kept`` (site,) sites that have quantiles; ``cluster`` (site,).
+    @property
+    def crps(self) -> FloatArray:
+        """CRPS of each site (site,), approximated; NaN for a site without quantiles."""
+        return crps_of_pinball(self.pinball, self.levels)
+
+    def summarise(self, kept: Flags, cluster: NDArray[np.int64], members: Members) -> dict[str, Any]:
+        """Summarise the ``kept`` (site,) sites that have quantiles.
+
+        Parameters
+        ----------
+        cluster : (site,)
+        members : for each classification, for each label, its kept sites (site,).
 
         Returns
         -------
         ``sites, clusters, days, days_without_quantiles``; ``pinball`` (mean over levels) and ``crps`` (approximated):
         distributions over sites in the target's unit; ``reliability``: for each nominal ``level`` the mean over sites
-        of the observed ``share`` of days at or below the quantile, its quartiles ``q25, q75`` and the ``pinball`` loss.
+        of the observed ``share`` of days at or below the quantile, its quartiles ``q25, q75`` and the ``pinball`` loss;
+        and ``by`` class the mean ``crps`` over sites.
         """
         known = kept & (self.days > 0)
         rows = zip(self.levels, self.share[:, known], self.pinball[:, known], strict=True)
         return {
-            "sites": int(known.sum()),
-            "clusters": np.unique(cluster[known]).size,
-            "days": int(self.days[known].sum()),
+            **self._counts(known, cluster),
             "days_without_quantiles": int((self.scored - self.days)[kept].sum()),
             "pinball": spread(self.pinball[:, known].mean(0)),
-            "crps": spread(crps_of_pinball(self.pinball[:, known], self.levels)),
+            "crps": spread(self.crps[known]),
             "reliability": [_reliability(level, share, loss) for level, share, loss in rows],
+            "by": {
+                name: {label: self._of_class(known & sites, cluster) for label, sites in labels.items()}
+                for name, labels in members.items()
+            },
+        }
+
+    def _of_class(self, sites: Flags, cluster: NDArray[np.int64]) -> dict[str, Any]:
+        return {**self._counts(sites, cluster), "crps": spread(self.crps[sites])["mean"]}
+
+    def _counts(self, sites: Flags, cluster: NDArray[np.int64]) -> dict[str, int]:
+        return {
+            "sites": int(sites.sum()),
+            "clusters": np.unique(cluster[sites]).size,
+            "days": int(self.days[sites].sum()),
         }
 
 

@@ -21,7 +21,7 @@ from ..wording import SCORES, question
 from .error_parts import ErrorParts
 from .groups import by_group, members, region
 from .intervals import Intervals
-from .quantile_scores import QuantileScores, crps_of_pinball
+from .quantile_scores import QuantileScores
 from .spread import number, spread
 from .time_scales import Scale, summarise, time_scales
 
@@ -155,9 +155,10 @@ def _uncertainty(statistics: _Statistics, table: pl.DataFrame, enters: NDArray[n
     intervals, quantiles, cluster = statistics.intervals, statistics.quantiles, table["cluster"].to_numpy()
     if intervals is None and quantiles is None:
         return None
+    classes = members(table, enters)
     return {
-        "bounds": intervals.summarise(enters, cluster, members(table, enters)) if intervals else None,
-        "quantiles": quantiles.summarise(enters, cluster) if quantiles else None,
+        "bounds": intervals.summarise(enters, cluster, classes) if intervals else None,
+        "quantiles": quantiles.summarise(enters, cluster, classes) if quantiles else None,
     }
 
 
@@ -191,7 +192,7 @@ def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.D
     if statistics.intervals:
         columns |= {"coverage": _column(statistics.intervals.coverage), "width": _column(statistics.intervals.width)}
     if statistics.quantiles:
-        columns["crps"] = _column(crps_of_pinball(statistics.quantiles.pinball, statistics.quantiles.levels))
+        columns["crps"] = _column(statistics.quantiles.crps)
     if statistics.truth:
         columns["ceiling_r2"] = _column(metrics.r2(statistics.truth))
     texts = {name: np.asarray(columns[name]).astype(str) for name in ("site_id", "region", *CLASSES) if name in columns}

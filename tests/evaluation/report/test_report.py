@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from raciflux.atomic import write_text
 from raciflux.evaluation.evaluate import evaluate_run, score_run
+from raciflux.evaluation.headline import NONE, error_decimals, show
+from raciflux.evaluation.report.calibration import calibration_section
 from raciflux.evaluation.report.index import write_index
 from raciflux.evaluation.report.write import write_report
 from raciflux.evaluation.run_folder import RunFolder, write_predictions
@@ -45,6 +47,11 @@ def written(run: Path) -> str:
     evaluation = score_run(run)[0]
     write_report(evaluation.run, evaluation.baselines, [], evaluation.report)
     return evaluation.report.read_text()
+
+
+def cell(table, line, column):
+    """One cell of a table."""
+    return table.lines[line].cells[[shown.name for shown in table.columns].index(column)]
 
 
 def report(path: Path, **asked) -> str:
@@ -97,6 +104,23 @@ def test_uncertainty_has_a_section_only_where_it_is_given(tmp_path: Path):
     text = " ".join(Page(written(run)).text)
     for said in ("Reliability of quantiles", "Coverage of sites", "normal, made up", "CRPS", "90% interval, normal"):
         assert said in text, said
+    (evaluation,) = score_run(run)
+    section = calibration_section(evaluation.run, evaluation.baselines)
+    models, classes = section.models, section.classes
+    block = evaluation.run.summary["scores"]["measured"]["intervals"]
+    decimals = error_decimals(evaluation.run)
+    assert cell(models, 0, "width at matched coverage") == show(block["bounds"]["matched"]["width"], decimals)
+    place = next(i for i, line in enumerate(classes.lines) if line.cells[1] == "ENF")
+    assert cell(classes, place, "mean CRPS") == show(block["quantiles"]["by"]["igbp"]["ENF"]["crps"], decimals)
+    assert {len(line.cells) for table in (models, classes) for line in table.lines} == {
+        len(models.columns),
+        len(classes.columns),
+    }
+    no_bounds = with_uncertainty(fabricate_predictions(sites=4)).drop_vars(["lower", "upper"])
+    (evaluation,) = score_run(fabricate_run(tmp_path / "quantiles" / "run", no_bounds))
+    section = calibration_section(evaluation.run, evaluation.baselines)
+    assert cell(section.models, 0, "width at matched coverage") == cell(section.classes, 0, "coverage") == NONE
+    assert cell(section.classes, 0, "mean CRPS") != NONE
     only_bounds = with_uncertainty(fabricate_predictions(sites=4)).drop_vars(["prediction_quantile", "quantile"])
     text = " ".join(Page(written(fabricate_run(tmp_path / "bounds" / "run", only_bounds))).text)
     assert "Coverage of sites" in text and "Reliability" not in text

@@ -83,6 +83,23 @@ def test_widths_are_compared_at_one_coverage():
     assert covered == pytest.approx(0.9, abs=0.002)
 
 
+def test_the_crps_of_a_class_is_the_mean_of_its_sites(predictions):
+    block = summary(predictions)["scores"]["convention"]["intervals"]["quantiles"]
+    table = per_site(predictions).filter(score="convention", enters=True)
+    for name, labels in block["by"].items():
+        assert set(labels) == set(table[name].to_list())
+        for label, found in labels.items():
+            own = table.filter(table[name] == label)
+            assert found["crps"] == pytest.approx(own["crps"].mean(), rel=1e-12)
+            assert (found["sites"], found["clusters"]) == (own.height, own["cluster"].n_unique())
+    assert {"igbp", "koppen", "region"} == set(block["by"]) and len(block["by"]["igbp"]) == 4
+    assert sum(one["days"] for one in block["by"]["igbp"].values()) == block["days"]
+    lacking = predictions.copy(deep=True)
+    lacking["prediction_quantile"][:, 1] = np.nan
+    gra = summary(lacking)["scores"]["convention"]["intervals"]["quantiles"]["by"]["igbp"]["GRA"]
+    assert gra["sites"] == 1 and gra["crps"] == table.filter(site_id="XX-S05")["crps"].item()
+
+
 def test_quantiles_are_scored_as_scikit_learn_does(predictions):
     block = summary(predictions)["scores"]["measured"]["intervals"]["quantiles"]
     o, quantiles = (predictions[name].to_numpy().astype(float) for name in ("observed", "prediction_quantile"))
