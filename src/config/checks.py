@@ -4,13 +4,14 @@ import re
 
 from ..errors import UserError
 from .models import NETWORKS, PARTS, RaciConfig
-from .paper_models import PAPER_MODELS, PAPER_PARTS
+from .paper_models import PAPER_HEADS, PAPER_MODELS, PAPER_PARTS
 from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
 from .split_names import find_split_file
 
 FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds
 SINGLE = ("temperature_tail", "temporal")  # kinds of split with one fold
 EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
+WITHOUT_MIXTURE = ("moment_lstm",)  # the floor under a mixture's scales does not shrink with the spread of a place
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -142,6 +143,12 @@ def _check_models(config: Config) -> None:
     if main in config.compare:
         rest = ", ".join(name for name in config.compare if name != main)
         raise UserError(f"compare names {main}, which is the main model already; take compare=[{rest}]")
+    heads = PAPER_HEADS if main == "paper_transformer" else getattr(config.model, "heads", 1)
+    if heads > 1 and config.model.hidden % heads:
+        raise UserError(
+            f"model.hidden={config.model.hidden} cannot be shared evenly by {heads} heads; "
+            f"{config.model.hidden + heads - config.model.hidden % heads} could"
+        )
     if isinstance(config.model, RaciConfig):
         retrieval = config.model.retrieval
         for key, chosen in (("roles", retrieval.roles), ("kinds", retrieval.kinds)):
@@ -161,6 +168,9 @@ def _check_uncertainty(config: Config) -> None:
         raise UserError(
             f"head.kind={head.kind}, but {' and '.join(models)} can only say one value a day; take head.kind=point"
         )
+    for name in models:
+        if head.kind == "mixture" and name in WITHOUT_MIXTURE:
+            raise UserError(f"head.kind=mixture is not for {name}; take head.kind=quantile or leave {name} out")
     if calibration.kind == "cross_conformal" and split.kind == "temporal" and split.file is None:
         raise UserError(
             "calibration.kind=cross_conformal needs a split over sites, and data.split.kind=temporal is one in time; "

@@ -37,6 +37,7 @@ class PaperTransformerConfig:
     hidden: int = key(8, "width of a token, a multiple of its 4 heads", bounds=(4, 4096))
 
 
+PAPER_HEADS = 4  # of paper_transformer
 PAPER_MODELS: dict[str, type] = {
     "paper_lstm": PaperLstmConfig,
     "paper_ea_lstm": PaperEaLstmConfig,

@@ -17,7 +17,7 @@ one draw of clusters to the next than G independent sites would let it.
 
 import json
 from dataclasses import asdict, dataclass
-from math import ceil, isfinite
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -151,13 +151,8 @@ def calibrate(
         If there are too few sites for the level: the interval would have to be infinite.
     """
     sites = len(np.unique(site))
+    refuse_few_sites(sites, level)
     offset = site_quantile(scores, site, level)
-    if not isfinite(offset):
-        reached = int(1000 * sites / (sites + 1)) / 1000
-        raise UserError(
-            f"calibration.level={level:g} needs {sites_needed(level)} calibration sites with scored days, and there "
-            f"are {sites}; add sites or lower calibration.level to {reached:g} or less"
-        )
     return Calibration(kind, level, offset, sites, len(scores), floor)
 
 
@@ -176,6 +171,22 @@ def site_quantile(scores: FloatArray, site: NDArray[np.generic], level: float) -
     mass = np.cumsum(1.0 / days[index][order])  # in sites: each of them 1
     place = int(np.searchsorted(mass, level * (len(names) + 1) * (1.0 - ROUNDING)))
     return float(scores[order[place]]) if place < len(scores) else float("inf")
+
+
+def refuse_few_sites(sites: int, level: float) -> None:
+    """Refuse a level for which the interval would have to be infinite.
+
+    Raises
+    ------
+    UserError
+        If there are fewer sites than ``sites_needed(level)``.
+    """
+    if sites < sites_needed(level):
+        reached = int(1000 * sites / (sites + 1)) / 1000
+        raise UserError(
+            f"calibration.level={level:g} needs {sites_needed(level)} calibration sites with scored days, and there "
+            f"are {sites}; add sites or lower calibration.level to {reached:g} or less"
+        )
 
 
 def sites_needed(level: float) -> int:

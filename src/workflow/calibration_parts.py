@@ -9,8 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config.schema import Config
 from ..datamodules.splits import Split
+from ..datamodules.towers import Towers
 from ..errors import UserError
+from ..evaluation.conformal import refuse_few_sites
 
 
 def calibration_parts(
@@ -59,6 +62,26 @@ def calibration_parts(
         check_part(made, split, site_id, cluster)
         inner.append(made)
     return inner
+
+
+def check_calibration(config: Config, split: Split, described: Towers, scored: NDArray[np.bool_]) -> None:
+    """Refuse, before anything is trained, what could not be calibrated on the training sites of a split.
+
+    Parameters
+    ----------
+    scored : (site, day, target) days of the primary score that can be predicted.
+
+    Raises
+    ------
+    UserError
+        If the split is one in time, or has too few clusters for the parts, or sites for the level.
+    """
+    parts = calibration_parts(
+        split, described.site_id, described.cluster, config.calibration.parts, config.data.split.seed
+    )
+    calibrating = np.isin(described.site_id, [name for part in parts for name in part.test])
+    enough = scored[calibrating].sum(1) >= config.data.split.min_scored_days  # (site, target)
+    refuse_few_sites(int(enough.sum(0).min()), config.calibration.level)
 
 
 def check_part(inner: Split, outer: Split, site_id: NDArray[np.str_], cluster: NDArray[np.int64]) -> None:

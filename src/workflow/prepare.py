@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules import PAIRS
-from ..datamodules.base import FluxDataModule
+from ..datamodules.base import FluxDataModule, days_with_drivers
 from ..datamodules.gaps import missing_days, refuse_sites_without
 from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
@@ -20,6 +20,7 @@ from ..datamodules.splits import PARTS, Split, away_from, grid_blocks, simulatio
 from ..datamodules.towers import Towers, describe_towers
 from ..errors import UserError
 from ..geography import tower_clusters
+from .calibration_parts import check_calibration
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,10 @@ def prepare(config: Config) -> Prepared:
         notes += (f"observations: left out for want of a scored day of {_or(pair.targets)}: {', '.join(unlabelled)}",)
     prepared = Prepared(towers, cluster, simulation, roles, described, folds, notes)
     _refuse_empty_tests(config, prepared, measured)
+    if config.calibration.kind != "none":
+        scored = measured & days_with_drivers(towers, pair.required)[..., None]
+        for fold in folds:
+            check_calibration(config, fold_split(config, prepared, fold), described, scored)
     return prepared
 
 

@@ -50,6 +50,15 @@ from raciflux.modules import NETWORKS
             ["model=climatology", "compare=[lightgbm]", "head.kind=mixture"],
             "climatology and lightgbm can only say one value a day; take head.kind=point",
         ),
+        (
+            ["model=moment_lstm", "head.kind=mixture"],
+            "head.kind=mixture is not for moment_lstm; take head.kind=quantile",
+        ),
+        (["compare=[moment_lstm,lstm]", "head.kind=mixture"], "head.kind=mixture is not for moment_lstm"),
+        (["model=transformer", "model.heads=3"], "model.hidden=64 cannot be shared evenly by 3 heads; 66 could"),
+        (["model=itransformer", "model.hidden=6"], "model.hidden=6 cannot be shared evenly by 4 heads; 8 could"),
+        (["model=pyraformer", "model.hidden=9", "model.heads=2"], "shared evenly by 2 heads; 10 could"),
+        (["model=paper_transformer", "paper_compat=true", "model.hidden=6"], "shared evenly by 4 heads; 8 could"),
         (["calibration.kind=cross_conformal", "data.split.kind=temporal"], "needs a split over sites"),
         (["trainer.strategy=ddp"], "trainer.strategy=ddp with one device"),
         (["trainer.accelerator=cpu", "trainer.precision=16-mixed"], "trainer.precision=16-mixed needs a GPU"),
@@ -86,6 +95,8 @@ def test_contradiction_is_refused(overrides, words):
         ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
         ["model=ct_lstm", "compare=[site_mean]"],
         ["model.retrieval.enabled=false", "model.retrieval.roles=[]"],
+        ["model=moment_lstm", "head.kind=quantile"],
+        ["model=pyraformer", "model.hidden=9", "model.heads=3"],
         ["head.kind=mixture", "head.quantiles=20"],  # a mixture has no levels
         ["model=site_mean", "compare=[lstm]", "head.kind=quantile"],
         ["calibration.kind=cross_conformal", "calibration.level=0.99"],  # quantile heads are widened from any level

@@ -11,6 +11,7 @@ from raciflux.config.compose import compose
 from raciflux.config.schema import Config, EmbeddedSource
 from raciflux.datamodules.cube import write_zarr
 from raciflux.datamodules.sources import read
+from raciflux.datamodules.split_files import SplitFile, write_split_file
 from raciflux.errors import UserError
 from raciflux.geography import haversine_km
 from raciflux.workflow.prepare import fold_split, prepare, simulation_data, tower_data
@@ -107,6 +108,46 @@ def test_enough_scored_days_of_one_flux_are_enough(tmp_path: Path) -> None:
     few["GPP"][{"time": slice(20, None)}] = np.nan
     with pytest.raises(UserError, match="no test site has 30 scored days"):
         prepare(two_fluxes(tmp_path / "few", few))
+
+
+CALIBRATED = ["calibration.kind=cross_conformal", "calibration.parts=2", "calibration.level=0.5"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["calibration.level=0.95"],
+            r"calibration\.level=0\.95 needs 19 calibration sites with scored days",
+        ),
+        (["calibration.parts=9"], "calibration.parts=9, but the labelled training sites of fold 0 form"),
+        (["data.split.label_share=0.01", "calibration.level=0.9"], "needs 9 calibration sites .* there are 4;"),
+    ],
+)
+def test_a_calibration_that_the_sites_cannot_give_is_refused_before_training(overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        prepare(config(*CALIBRATED, *overrides))
+
+
+def test_each_target_needs_its_sites_for_the_level(tmp_path: Path) -> None:
+    cube = carbon_cube()
+    prepare(two_fluxes(tmp_path / "both", cube, *CALIBRATED))
+    cube["NEE"][{"site": slice(0, 11)}] = np.nan  # sites that have but a GPP
+    cube["NEE"][{"site": 11, "time": slice(20, None)}] = np.nan
+    prepare(two_fluxes(tmp_path / "without", cube))
+    with pytest.raises(UserError, match=r"needs 1 calibration sites .* there are 0"):
+        prepare(two_fluxes(tmp_path / "one", cube, *CALIBRATED))
+
+
+def test_a_split_file_in_time_cannot_be_calibrated(tmp_path: Path) -> None:
+    cube = carbon_cube(days=1826)
+    in_time = two_fluxes(tmp_path, cube, "data.split.kind=temporal")
+    split = fold_split(in_time, prepare(in_time), 0)
+    write_split_file(SplitFile("years", ("by hand",), 50.0, (split,)), tmp_path / "years.json")
+    chosen = f"data.split.file={tmp_path}/years.json"
+    assert prepare(two_fluxes(tmp_path / "plain", cube, chosen)).folds == (0,)
+    with pytest.raises(UserError, match="needs a split over sites, and this one is in time"):
+        prepare(two_fluxes(tmp_path / "calibrated", cube, chosen, *CALIBRATED))
 
 
 def test_a_split_in_time_has_one_fold_and_each_site_s_own_periods(tmp_path: Path) -> None:

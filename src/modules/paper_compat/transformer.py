@@ -2,14 +2,14 @@
 
 from torch import Tensor, nn
 
-from ...config.paper_models import PaperTransformerConfig
+from ...config.paper_models import PAPER_HEADS, PaperTransformerConfig
 from ...config.schema import HeadConfig
 from ...contracts import Batch, Layout
 from ...errors import UserError
 from ..heads import FluxHead
 from .shared import PaperNetwork
 
-LAYERS, HEADS = 3, 4
+LAYERS = 3
 
 
 class Encoder(nn.Module):
@@ -21,7 +21,7 @@ class Encoder(nn.Module):
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
         self.embed = nn.Linear(features, hidden)
-        layer = nn.TransformerEncoderLayer(hidden, HEADS, batch_first=False)
+        layer = nn.TransformerEncoderLayer(hidden, PAPER_HEADS, batch_first=False)
         self.layers = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -37,8 +37,8 @@ class PaperTransformer(PaperNetwork):
 
     def __init__(self, config: PaperTransformerConfig, layout: Layout, head: HeadConfig) -> None:
         super().__init__(layout)
-        if config.hidden % HEADS:
-            raise UserError(f"model.hidden={config.hidden}: no multiple of the published {HEADS} heads; take one")
+        if config.hidden % PAPER_HEADS:
+            raise UserError(f"model.hidden={config.hidden}: no multiple of the published {PAPER_HEADS} heads; take one")
         self.fast_encoder = Encoder(self.features, config.hidden)
         self.head = FluxHead(config.hidden, layout, head, dropout=0.0)
 
