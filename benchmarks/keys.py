@@ -9,6 +9,8 @@ from raciflux.config.layers import nest
 from raciflux.config.overrides import parse_overrides
 from raciflux.config.values import checked
 
+CHOOSERS = ("accuracy", "speed")  # keys that say which benchmark is meant
+
 T = TypeVar("T")
 
 
@@ -25,7 +27,8 @@ def settings_of(schema: type[T], arguments: Sequence[str]) -> T:
     values = {}
     for path, given in (typed.choices | typed.values).items():
         if path not in keys:
-            raise given.error(f"no key {path!r}; did you mean {nearest(path, keys)!r}?")
+            near = nearest(path, (*keys, *CHOOSERS))
+            raise given.error(f"no key {path!r}; did you mean {near!r}? accuracy=... or speed=... names the benchmark")
         values[path] = checked(keys[path], given)
     settings: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), nest(values)))
     assert isinstance(settings, schema)
