@@ -1,0 +1,78 @@
+"""Every model learns every pair: a fold from the prepared data to predictions of each target, in two steps."""
+
+import gc
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from raciflux.config.compose import compose
+from raciflux.config.models import ESTIMATORS, MODELS
+from raciflux.config.schema import Config
+from raciflux.datamodules import PAIRS
+from raciflux.datamodules.cube import write_zarr
+from raciflux.evaluation.run_folder import RunFolder
+from raciflux.workflow.prepare import Prepared, prepare
+from raciflux.workflow.progress import RunProgress
+from raciflux.workflow.stages import quiet
+from raciflux.workflow.train import models_of, run_fold
+
+from worlds import CLUSTER_KM, carbon_cube
+
+SMALL = [
+    "model=raci",
+    f"compare=[{','.join(name for name in MODELS if name != 'raci')}]",
+    "transfer=scratch",
+    "transfer.finetune.steps=2",
+    "transfer.finetune.check_every=2",
+    "transfer.finetune.batch_size=4",
+    "data.simulation=null",
+    "data.window.warmup_days=30",
+    "data.window.scored_days=60",
+    "data.split.folds=3",
+    "data.split.fold=0",
+    "data.split.min_scored_days=30",
+    "trainer.progress=false",
+    "logger.wandb=disabled",
+]
+EMBEDDED = ["data.source.places=9", "data.source.years=2"]
+STORED = ["data.source={kind: cube, path: towers.zarr}", f"data.split.cluster_km={CLUSTER_KM}"]
+
+
+@pytest.fixture(scope="module", params=PAIRS)
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Config, Prepared]]:
+    """A few towers of a pair, and the command that trains every model on them."""
+    quiet()
+    pair, folder = request.param, tmp_path_factory.mktemp("world")
+    source = [f"data={pair}", *EMBEDDED]
+    if pair.startswith("terrestrial"):
+        write_zarr(carbon_cube(12, 500), folder / "towers.zarr")
+        source = [f"data.pair={pair}", f"data.root={folder}", *STORED]
+    config = compose([*source, *SMALL])
+    gc.freeze()  # each fold ends with a collection, which need not look through what the imports left
+    yield config, prepare(config)
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_learns_a_pair(world: tuple[Config, Prepared], name: str, tmp_path: Path) -> None:
+    command, prepared = world
+    config = models_of(command)["" if name == "raci" else f"baselines/{name}"]
+    run_fold(config, prepared, 0, tmp_path, RunProgress(2, False))
+    targets = PAIRS[config.data.pair].pair.targets
+    split = json.loads((tmp_path / "splits.json").read_text())
+    for target in targets:
+        stored = RunFolder(tmp_path, target if len(targets) > 1 else None).predictions()
+        assert (stored.attrs["model"], stored.attrs["pair"], stored.attrs["target"]) == (name, config.data.pair, target)
+        assert sorted(stored["site_id"].to_numpy().tolist()) == sorted(split["test"])
+        said = np.isfinite(stored["prediction"])
+        assert said.mean() > 0.9
+        assert stored["prediction"].where(said).std() > 0
+        assert stored["measured"].any()
+    assert 0 < json.loads((tmp_path / "validation.json").read_text())["score"] < 100
+    if name not in ESTIMATORS:
+        ended = json.loads((tmp_path / "checkpoints" / "towers" / "finished.json").read_text())
+        assert ended["steps"] == 2
