@@ -19,7 +19,9 @@ SPECIAL = {
     "≥": r"$\geq$",
     "−": r"$-$",
     "–": "--",
-    "²": r"$^{2}$",
+    "Δ": r"$\Delta$",
+    "⁻": r"$^{-}$",
+    **{raised: f"$^{{{digit}}}$" for digit, raised in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }
 NONE = "--"
 

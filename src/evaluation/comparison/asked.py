@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..metrics import Sums
 from ..scores.tables import score_names, scored_days
+from .uncertainty import SiteIntervals, SiteQuantiles
 
 IDENTITY = ("target", "units", "quality", "min_scored_days", "question")
 _SAME_MEAN = 1e-3  # of a site's spread: other machines round differently, other data differ by more
@@ -26,6 +27,7 @@ class Asked:
     site_id, cluster, fold, days : (site,) of each tested site; ``days`` were scored, predicted or not.
     dates : (site,) fingerprints of the scored days that have a prediction.
     sums : (site,) statistics of those days.
+    intervals, quantiles : of each site, where the run gives them and they were asked for.
     """
 
     name: str
@@ -36,10 +38,15 @@ class Asked:
     days: NDArray[np.int64]
     dates: NDArray[np.str_]
     sums: Sums
+    intervals: SiteIntervals | None = None
+    quantiles: SiteQuantiles | None = None
 
     @classmethod
-    def of(cls, predictions: xr.Dataset, score: str, name: str) -> "Asked":
-        """Read one score's test set from predictions; ``name`` is what errors call the run."""
+    def of(cls, predictions: xr.Dataset, score: str, name: str, *, uncertainty: bool = False) -> "Asked":
+        """Read one score's test set from predictions; ``name`` is what errors call the run.
+
+        ``uncertainty`` measures intervals and quantiles as well, which takes longer than all the rest.
+        """
         order = np.argsort(predictions["site_id"].to_numpy().astype(str), kind="stable")
         ordered = predictions.isel(site=order)
         scored = scored_days(ordered, score)
@@ -56,6 +63,8 @@ class Asked:
             days=scored.sum(-1),
             dates=np.array([hashlib.sha256(day[row].tobytes()).hexdigest()[:32] for row in counted], dtype="<U32"),
             sums=Sums.of(ordered["observed"].to_numpy(), predicted, counted),
+            intervals=SiteIntervals.of(ordered, scored) if uncertainty else None,
+            quantiles=SiteQuantiles.of(ordered, scored) if uncertainty else None,
         )
 
     @classmethod
@@ -68,7 +77,16 @@ class Asked:
             for key in ("site_id", "cluster", "fold", "days", "dates")
         }
         sums = {f.name: np.concatenate([getattr(one.sums, f.name) for one in folds]) for f in fields(Sums)}
-        return cls(first.name, first.identity, sums=Sums(**sums)[order], **columns)
+        intervals = SiteIntervals.joined([one.intervals for one in folds])
+        quantiles = SiteQuantiles.joined([one.quantiles for one in folds])
+        return cls(
+            first.name,
+            first.identity,
+            sums=Sums(**sums)[order],
+            intervals=intervals[order] if intervals else None,
+            quantiles=quantiles[order] if quantiles else None,
+            **columns,
+        )
 
     @property
     def enters(self) -> NDArray[np.bool_]:
@@ -107,9 +125,9 @@ def require_same_test(first: Asked, other: Asked) -> None:
             raise UserError(f"{other.name}: its {what} divide the sites in another way than {first.name}; {_REMEDY}")
 
 
-def ask(predictions: xr.Dataset, name: str) -> dict[str, Asked]:
+def ask(predictions: xr.Dataset, name: str, *, uncertainty: bool = False) -> dict[str, Asked]:
     """Read the test set of each score."""
-    return {score: Asked.of(predictions, score, name) for score in score_names(predictions)}
+    return {score: Asked.of(predictions, score, name, uncertainty=uncertainty) for score in score_names(predictions)}
 
 
 def _same_division(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:

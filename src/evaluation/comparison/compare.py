@@ -1,19 +1,22 @@
 """Compare models on one test set: each with its interval, and in pairs with difference, interval and p.
 
 Clusters are resampled and, inside a draw, seeds; a model's number is the mean over its seeds. The claims of one score
-(each pair's difference in mean and in median RMSE over sites) are adjusted together after Holm. The best baseline is
-the one that validation chose, never the test.
+(each pair's difference in mean and in median RMSE over sites) are adjusted together after Holm. Where all runs have
+intervals alike, coverage and width at matched coverage are compared too, and the CRPS where all have quantiles. The
+best baseline is the one that validation chose, never the test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError, did_you_mean
-from ..metrics import FloatArray, Sums, rmse
+from ..metrics import FloatArray, rmse
 from ..run_folder import RunFolder
 from ..scored import ScoredRun
+from . import uncertainty
 from .bootstrap import DRAWS, FEWEST_CLUSTERS, Counts, Resampled, cluster_draws, holm, p_value, seed_draws
 from .compared import Comparison, Difference, Estimate, ModelLine, Pair, ScoreComparison
 from .entries import Entry, entries
@@ -53,7 +56,7 @@ def compare(
     """
     if draws < FEWEST_DRAWS:
         raise UserError(f"{draws} draws are too few for a 95 % interval; give {FEWEST_DRAWS} or more")
-    listed = entries(runs)
+    listed = entries(runs, uncertainty=True)
     if len(listed) < 2:
         raise UserError("nothing to compare: give runs of two models, or one that was trained with compare=[...]")
     validation = {entry.label: mean_score(entry.folders) for entry in listed}
@@ -117,7 +120,10 @@ def _under(
     counts = cluster_draws(cluster, drawn, seed)
     sums = {entry.label: [one.sums[enters] for one in entry.asked[score]] for entry in listed}
     seeds = {entry.label: seed_draws(entry.seeds, drawn, seed) for entry in listed}
-    resampled = {label: _resample(of_seeds, counts, seeds[label]) for label, of_seeds in sums.items()}
+    resampled = {label: _resample(STATISTICS, of_seeds, counts, seeds[label]) for label, of_seeds in sums.items()}
+    for kind in uncertainty.STATISTICS:
+        for label, found in _uncertain(kind, listed, score, counts, seeds).items():
+            resampled[label] |= found
     site_rmse = {label: np.mean([rmse(one) for one in of_seeds], axis=0) for label, of_seeds in sums.items()}
     named = [(model.label, other.label) for model, other in pairs]
     differences = _differences([(resampled[model], resampled[other]) for model, other in named])
@@ -127,6 +133,8 @@ def _under(
         sites=int(enters.sum()),
         clusters=clusters,
         days=int(asked.days[enters].sum()),
+        folds=len(np.unique(asked.fold[enters])),
+        interval_level=asked.intervals.asked[0] if asked.intervals and "coverage" in resampled[named[0][0]] else None,
         models=[_line(entry, resampled[entry.label]) for entry in listed],
         pairs=[
             _pair(model, other, of_pair, site_rmse[model], site_rmse[other], site_id)
@@ -135,11 +143,30 @@ def _under(
     )
 
 
-def _resample(sums: Sequence[Sums], counts: Counts, seeds: Counts) -> dict[str, Resampled]:
+def _uncertain(
+    kind: str, listed: Sequence[Entry], score: str, counts: Counts, seeds: Mapping[str, Counts]
+) -> dict[str, dict[str, Resampled]]:
+    """Statistics of each model's intervals or quantiles; none unless all models were measured alike."""
+    enters = listed[0].asked[score][0].enters
+    given = {entry.label: [getattr(one, kind) for one in entry.asked[score]] for entry in listed}
+    entering = {label: [one and one[enters] for one in of_seeds] for label, of_seeds in given.items()}
+    measured = uncertainty.common_sites([one for of_seeds in entering.values() for one in of_seeds])
+    if measured is None:
+        return {}
+    statistics, drawn = uncertainty.STATISTICS[kind], counts[:, measured]
+    return {
+        label: _resample(statistics, [one[measured] for one in of_seeds], drawn, seeds[label])
+        for label, of_seeds in entering.items()
+    }
+
+
+def _resample(
+    statistics: Mapping[str, Callable[[Any, Counts], FloatArray]], sums: Sequence[Any], counts: Counts, seeds: Counts
+) -> dict[str, Resampled]:
     """Each statistic of one model: the mean over its seeds, and over the drawn seeds of each draw."""
     once = np.ones((1, counts.shape[1]), np.int64)
     resampled = {}
-    for name, statistic in STATISTICS.items():
+    for name, statistic in statistics.items():
         value = np.mean([statistic(one, once)[0] for one in sums])
         of_seeds = np.stack([statistic(one, counts) for one in sums], axis=1)  # (draw, seed)
         resampled[name] = Resampled(float(value), (of_seeds * seeds).sum(1) / len(sums))
@@ -153,7 +180,8 @@ def _line(entry: Entry, resampled: dict[str, Resampled]) -> ModelLine:
 
 def _differences(pairs: Sequence[tuple[dict[str, Resampled], dict[str, Resampled]]]) -> list[dict[str, Difference]]:
     """Difference of each pair and statistic; the claims of all pairs are adjusted together."""
-    differences = [{name: model[name] - other[name] for name in DIFFERENCES} for model, other in pairs]
+    compared = (*DIFFERENCES, *uncertainty.DIFFERENCES)
+    differences = [{name: model[name] - other[name] for name in compared if name in model} for model, other in pairs]
     p = {(i, name): p_value(of_pair[name].draws) for i, of_pair in enumerate(differences) for name in CLAIMS}
     known = {claim: value for claim, value in p.items() if value is not None}
     p_holm = dict(zip(known, holm(list(known.values())), strict=True))

@@ -34,7 +34,7 @@ class Difference(Estimate):
 
 @dataclass(frozen=True)
 class ModelLine:
-    """One model under one score; ``estimates`` by the names of ``STATISTICS``."""
+    """One model under one score; ``estimates`` by the name of the statistic."""
 
     model: str
     seeds: tuple[int, ...]
@@ -49,7 +49,7 @@ class ModelLine:
 
 @dataclass(frozen=True)
 class Pair:
-    """A model against a reference; ``differences`` (model minus reference) by the names of ``DIFFERENCES``.
+    """A model against a reference; ``differences`` (model minus reference) by the name of the statistic.
 
     Attributes
     ----------
@@ -68,12 +68,20 @@ class Pair:
 
 @dataclass(frozen=True)
 class ScoreComparison:
-    """All models and pairs under one score; ``days`` are scored days of the sites that enter."""
+    """All models and pairs under one score.
+
+    Attributes
+    ----------
+    sites, clusters, folds : of the sites that enter, and ``days``, their scored days.
+    interval_level : level of the intervals, where all models give them alike, else None.
+    """
 
     score: str
     sites: int
     clusters: int
     days: int
+    folds: int
+    interval_level: float | None
     models: list[ModelLine]
     pairs: list[Pair]
 

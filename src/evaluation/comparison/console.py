@@ -13,6 +13,7 @@ from .tables import (
     pair_rows,
     site_rows,
     title,
+    uncertainty_tables,
 )
 
 
@@ -21,6 +22,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for compared in comparison.scores:
         print_table(console, title(comparison, compared), MODEL_HEADER, model_rows(compared))
         print_table(console, "", PAIR_HEADER, pair_rows(compared))
+        for header, rows in uncertainty_tables(compared):
+            print_table(console, "", header, rows)
         header, sites = site_rows(compared)
         if sites:
             print_table(console, f"Δ RMSE by site [{comparison.units}]", header, sites)

@@ -49,7 +49,7 @@ class _Run:
     asked: dict[str, Asked]
 
     @classmethod
-    def of(cls, run: RunFolder | ScoredRun) -> "_Run":
+    def of(cls, run: RunFolder | ScoredRun, uncertainty: bool) -> "_Run":
         folder = run.folder if isinstance(run, ScoredRun) else run
         predictions = run.predictions if isinstance(run, ScoredRun) else run.predictions()
         config = read_config(folder)
@@ -59,7 +59,7 @@ class _Run:
             config=model_identity(config),
             seed=run_seed(predictions, config),
             causal=bool(predictions.attrs.get("causal", 1)),
-            asked=ask(predictions, str(folder.path)),
+            asked=ask(predictions, str(folder.path), uncertainty=uncertainty),
         )
 
     def shares_sites(self, other: "_Run") -> bool:
@@ -67,11 +67,12 @@ class _Run:
         return bool(np.isin(mine, others).any())
 
 
-def entries(runs: Sequence[RunFolder | ScoredRun]) -> list[Entry]:
+def entries(runs: Sequence[RunFolder | ScoredRun], *, uncertainty: bool = False) -> list[Entry]:
     """Group runs into entries, in the order in which their models come first, and hold them to one test set.
 
     Runs of one model and configuration with different seeds are seeds of one entry; those of one seed that tested
-    different sites are its folds. Two runs of one seed on the same sites stand apart.
+    different sites are its folds. Two runs of one seed on the same sites stand apart. ``uncertainty`` measures their
+    intervals and quantiles as well.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def entries(runs: Sequence[RunFolder | ScoredRun]) -> list[Entry]:
     """
     refuse_repeated([run.folder if isinstance(run, ScoredRun) else run for run in runs])
     groups: list[list[_Run]] = []
-    for run in map(_Run.of, runs):
+    for run in (_Run.of(run, uncertainty) for run in runs):
         for group in groups:
             if _belongs(run, group):
                 group.append(run)

@@ -7,18 +7,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...atomic import write_text
+from ..latex import escaped, table
 from ..run_folder import write_json
 from .compared import Comparison, ScoreComparison
-from .tables import MODEL_HEADER, PAIR_HEADER, comparison_notes, model_rows, pair_rows, site_rows, title
+from .tables import (
+    MODEL_HEADER,
+    PAIR_HEADER,
+    comparison_notes,
+    model_rows,
+    pair_rows,
+    site_rows,
+    title,
+    uncertainty_tables,
+)
 
+BESIDE = " ({})"  # the interval behind its number
 CSV_COLUMNS = (
     *("target", "units", "question", "score", "model", "reference", "site", "statistic"),
     *("value", "low", "high", "p", "p_holm", "seeds", "sites", "clusters", "days"),
 )
-_TEX = {"\\": r"\textbackslash{}", "²": "$^2$", "Δ": r"$\Delta$", "−": "$-$", "<": "$<$", "≥": r"$\geq$"}
-_TEX |= {letter: f"\\{letter}" for letter in "_%&#${}"}
-_TEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "⁻": "$^-$"}
-_TEX |= {raised: f"$^{digit}$" for digit, raised in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -47,15 +54,22 @@ def comparison_csv(comparison: Comparison) -> str:
 
 
 def comparison_tex(comparison: Comparison) -> str:
-    """Tables for LaTeX with the package booktabs, two for each score; the notes stand above as comments."""
-    parts = ["".join(f"% {line}\n" for line in comparison_notes(comparison))]
+    """Tables for LaTeX with the package booktabs, two or more for each score; the notes stand above as comments."""
+    parts = [r"% needs \usepackage{booktabs}", *(f"% {escaped(line)}" for line in comparison_notes(comparison))]
     for compared in comparison.scores:
-        parts.append(_tabular(title(comparison, compared), MODEL_HEADER, model_rows(compared, " ({})")))
-        parts.append(_tabular("", PAIR_HEADER, pair_rows(compared, " ({})")))
+        name, label = title(comparison, compared), f"tab:comparison-{comparison.target}-{compared.score}".lower()
+        parts.append(_table(name, label, MODEL_HEADER, model_rows(compared, BESIDE)))
+        parts.append(_table(f"{name}; differences", f"{label}-differences", PAIR_HEADER, pair_rows(compared, BESIDE)))
+        for (header, rows), kind in zip(uncertainty_tables(compared, BESIDE), ("", "-differences"), strict=False):
+            parts.append(_table(f"{name}; uncertainty", f"{label}-uncertainty{kind}", header, rows))
         header, sites = site_rows(compared)
         if sites:
-            parts.append(_tabular("", header, sites))
+            parts.append(_table(f"{name}; differences of RMSE", f"{label}-sites", header, sites))
     return "\n".join(parts)
+
+
+def _table(caption: str, label: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return table([*map(escaped, header)], [[*map(escaped, row)] for row in rows], escaped(caption), label)
 
 
 def _rows(compared: ScoreComparison) -> Iterator[dict[str, object]]:
@@ -71,15 +85,3 @@ def _rows(compared: ScoreComparison) -> Iterator[dict[str, object]]:
             yield {**row, "statistic": name, "value": getattr(pair, name)}
         for site, value in (pair.sites or {}).items():
             yield {**row, "site": site, "statistic": "rmse", "value": value}
-
-
-def _tabular(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """One ``tabular``: names to the left, numbers to the right."""
-    lines = [f"% {caption}"] if caption else []
-    lines += [rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule", _tex(header)]
-    lines += [r"\midrule", *map(_tex, rows), r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(lines) + "\n"
-
-
-def _tex(cells: Sequence[str]) -> str:
-    return " & ".join("".join(_TEX.get(letter, letter) for letter in cell) for cell in cells) + r" \\"

@@ -17,6 +17,7 @@ MODEL_COLUMNS = {
     "pooled_r2": "pooled R²",
 }
 MODEL_HEADER = ("model", *MODEL_COLUMNS.values(), "seeds")
+UNCERTAINTY_COLUMNS = {"coverage": "coverage", "matched_width": "width at matched coverage", "crps": "CRPS"}
 PAIR_HEADER = ("models", "Δ mean RMSE", "p (Holm)", "Δ median RMSE", "p (Holm)", "Δ median R²", "wins ties losses")
 
 
@@ -47,6 +48,27 @@ def pair_rows(compared: ScoreComparison, bounds: str = BELOW) -> list[tuple[str,
         names = f"{shown[pair.model]}{bounds[:1]}− {shown[pair.reference]}"
         rows.append((names, cells["mean_rmse"], mean, cells["median_rmse"], median, cells["median_r2"], counts))
     return rows
+
+
+def uncertainty_tables(
+    compared: ScoreComparison, bounds: str = BELOW
+) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+    """Headers and rows of what intervals and quantiles are worth, and of its differences; none unless all have them."""
+    decimals, tables = _decimals(compared), []
+    shown = {line.model: line.shown for line in compared.models}
+    of_models = [(line.shown, line.estimates) for line in compared.models]
+    of_pairs = [
+        (f"{shown[pair.model]}{bounds[:1]}− {shown[pair.reference]}", pair.differences) for pair in compared.pairs
+    ]
+    for first, mark, sign, listed in (("model", "", "", of_models), ("models", "Δ ", "+", of_pairs)):
+        given = {name: column for name, column in UNCERTAINTY_COLUMNS.items() if name in listed[0][1]}
+        if given:
+            rows = [
+                (label, *(estimate_text(numbers[name], decimals[name], bounds, sign) for name in given))
+                for label, numbers in listed
+            ]
+            tables.append(((first, *(f"{mark}{column}" for column in given.values())), rows))
+    return tables
 
 
 def site_rows(compared: ScoreComparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -82,8 +104,32 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     alone = [line.shown for line in comparison.scores[0].models if len(line.seeds) == 1]
     if alone:
         lines.append(f"one seed alone, its spread is not in the interval: {', '.join(alone)}")
+    lines += _resampling_notes(comparison)
     best = comparison.best_baseline or "not known, the runs hold no validation scores that can be compared"
-    return [*lines, f"best baseline, chosen on validation: {best}"]
+    lines.append(f"best baseline, chosen on validation: {best}")
+    if comparison.best_baseline and comparison.question == "unseen" and any(one.folds > 1 for one in comparison.scores):
+        lines.append(
+            "validation sites of one fold are tested in others: what validation chose is not blind to the pooled folds"
+        )
+    return lines
+
+
+def _resampling_notes(comparison: Comparison) -> list[str]:
+    """Say what the intervals hold of the seeds' spread, and how widths are matched."""
+    lines = []
+    seeds = {len(line.seeds) for compared in comparison.scores for line in compared.models} - {1}
+    if seeds and any(compared.clusters >= FEWEST_CLUSTERS for compared in comparison.scores):
+        held = ", ".join(f"{n - 1}/{n} of {n} seeds" for n in sorted(seeds))
+        lines.append(
+            f"resampling n seeds shows (n − 1)/n of the variance between seeds: {held}; intervals understate it"
+        )
+    levels = {compared.interval_level for compared in comparison.scores} - {None}
+    lines += [
+        f"width at matched coverage: mean over sites, with all intervals of a model stretched by the one factor that "
+        f"covers sites at {level:.0%} on average; the factor is found anew in each draw"
+        for level in sorted(level for level in levels if level)
+    ]
+    return lines
 
 
 def estimate_text(estimate: Estimate, decimals: int, bounds: str = BELOW, sign: str = "") -> str:
@@ -107,7 +153,8 @@ def _signed(value: float | None, decimals: int, sign: str) -> str:
 
 
 def _decimals(compared: ScoreComparison) -> dict[str, int]:
-    """Three significant digits of the smallest error; three decimals of R2."""
+    """Three significant digits of the smallest error; three decimals of R2 and coverage."""
     errors: Sequence[float] = [value for line in compared.models if (value := line.estimates["mean_rmse"].value)]
     of_errors = max(0, min(9, 2 - math.floor(math.log10(min(errors))))) if errors else 3
-    return {name: 3 if name.endswith("r2") else of_errors for name in MODEL_COLUMNS}
+    without_unit = ("median_r2", "pooled_r2", "coverage")
+    return {name: 3 if name in without_unit else of_errors for name in (*MODEL_COLUMNS, *UNCERTAINTY_COLUMNS)}

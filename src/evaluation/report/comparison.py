@@ -7,7 +7,7 @@ from ...errors import UserError
 from ..comparison.compare import compare
 from ..comparison.compared import Comparison, Pair, ScoreComparison
 from ..comparison.entries import entries
-from ..comparison.tables import PAIR_HEADER, comparison_notes, pair_rows, site_rows
+from ..comparison.tables import PAIR_HEADER, comparison_notes, pair_rows, site_rows, uncertainty_tables
 from ..headline import show
 from ..scored import ScoredRun
 from ..wording import LABELS, pretty_unit
@@ -25,6 +25,7 @@ class Compared:
     size: str
     chart: DotChart | None
     table: Table
+    uncertainty: list[Table]  # of intervals and quantiles, where all models have them
     by_site: Table | None  # where clusters are too few for intervals
 
 
@@ -82,6 +83,10 @@ def _under(comparison: Comparison, compared: ScoreComparison) -> Compared:
         size=f"{compared.sites:,} sites, {compared.clusters:,} clusters, {compared.days:,} days",
         chart=DotChart.around("", axis, dots, zero=True) if dots else None,
         table=Table(columns, [Line(row) for row in pair_rows(compared, bounds=" ({})")]),
+        uncertainty=[
+            Table([Column(name, is_text=place == 0) for place, name in enumerate(header)], [Line(row) for row in rows])
+            for header, rows in uncertainty_tables(compared, bounds=" ({})")
+        ],
         by_site=_by_site(compared),
     )
 

@@ -49,9 +49,15 @@ def test_runs_with_intervals_through_the_script(tmp_path: Path):
     assert difference["low"] < difference["value"] < difference["high"]
     assert f"{difference['low']:+.2f} to {difference['high']:+.2f}".replace("-", "−") in done.stdout
     latex = (tmp_path / "tables" / "comparison.tex").read_text()
-    assert r"ct\_lstm $-$ raci &" in latex and latex.count(r"\begin{tabular}") == 2 and "R$^2$" in latex
+    assert (
+        r"ct\_lstm $-$ raci &" in latex and latex.count(r"\begin{tabular}") == 2 and r"$\Delta$ median R$^{2}$" in latex
+    )
+    assert (
+        latex.count(r"\caption{GPP (partitioned) [gC m$^{-}$$^{2}$ d$^{-}$$^{1}$] at unseen sites, measured: 24") == 2
+    )
     table = [line for line in latex.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") - line.count(r"\&") for line in table} == {6}
+    assert not any("?" in line for line in latex.splitlines()), "a letter that LaTeX is not told of"
 
 
 def test_several_targets_are_compared_in_turn(tmp_path: Path):
