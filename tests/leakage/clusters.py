@@ -235,8 +235,8 @@ def estimators_see_mates(patch: pytest.MonkeyPatch) -> None:
 def mates_answer_new_years(patch: pytest.MonkeyPatch) -> None:
     """Asked of new years, a site takes the past of its cluster's first tower for its own."""
 
-    def of_cluster(self: KnownSites, view: TrainingView, same_cube: bool) -> np.ndarray:
-        if not same_cube or view.visible.question != "new_years":
+    def of_cluster(self: KnownSites, view: TrainingView) -> np.ndarray:
+        if view.visible.question != "new_years":
             return np.full(len(view.site_id), -1)
         return np.array([np.flatnonzero(self.cluster == code)[0] for code in view.visible.cluster])
 

@@ -1,28 +1,28 @@
 """Climatology: the mean season of the training sites of the same class, what a map with a calendar would say."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...config.models import ClimatologyConfig
 from ...contracts import TrainingView
-from .known_sites import KnownSites, first_class, require_known_days
+from .known_sites import KnownSites, first_class
 from .seasons import Seasons, daily
-from .stored import load_arrays, reading, save_arrays
+from .stored import Stored
 
 
-class Climatology:
+@dataclass(frozen=True)
+class Climatology(Stored):
     """Predict the mean year of the first class of the layout, shrunk towards that of all sites where the class is rare.
 
     Each visible site weighs alike in each month that it measured; a query's own cluster is never seen. Where new years
     of a known site are asked, its own mean year takes over, month by month as its days allow.
     """
 
-    def __init__(self, known: KnownSites, seasons: Seasons, prior_sites: float) -> None:
-        self.known = known
-        self.seasons = seasons
-        self.prior_sites = prior_sites
+    known: KnownSites
+    seasons: Seasons
+    prior_sites: float
 
     @classmethod
     def fit(cls, config: ClimatologyConfig, view: TrainingView, cluster_km: float, seed: int) -> "Climatology":
@@ -33,8 +33,7 @@ class Climatology:
         UserError
             If a target has no known day.
         """
-        require_known_days(config.name, view)
-        known, rows = KnownSites.of(view, cluster_km)
+        known, rows = KnownSites.of(config.name, view, cluster_km)
         return cls(known, Seasons.of(view, rows), config.prior_sites)
 
     def predict(
@@ -63,22 +62,3 @@ class Climatology:
         seen = own >= 0
         curve[seen] = self.seasons.own(own[seen], curve[seen])
         return daily(curve, view)
-
-    def save(self, folder: Path) -> None:
-        """Write the mean years into ``folder``, whole or not at all."""
-        own = {"mean": self.seasons.mean, "days": self.seasons.days, "prior_sites": self.prior_sites}
-        save_arrays(folder, self.known.arrays() | own)
-
-    @classmethod
-    def load(cls, folder: Path) -> "Climatology":
-        """Read what ``save`` wrote.
-
-        Raises
-        ------
-        UserError
-            If a file is missing or damaged.
-        """
-        with reading(folder):
-            stored = load_arrays(folder)
-            seasons = Seasons(stored["mean"], stored["days"])
-            return cls(KnownSites.from_arrays(stored), seasons, float(stored["prior_sites"]))

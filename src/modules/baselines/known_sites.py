@@ -1,8 +1,6 @@
 """Who sees whom among models without gradients: the training sites they know, and what of them a query may use."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +29,15 @@ class KnownSites:
     cluster_km: float  # the distance that clusters were drawn with
 
     @classmethod
-    def of(cls, view: TrainingView, cluster_km: float) -> tuple["KnownSites", Codes]:
-        """Return the known sites of a view, and their rows in it (entry,)."""
+    def of(cls, model: str, view: TrainingView, cluster_km: float) -> tuple["KnownSites", Codes]:
+        """Return the known sites of a view, and their rows in it (entry,).
+
+        Raises
+        ------
+        UserError
+            If a target has no known day.
+        """
+        require_known_days(model, view)
         rows = np.flatnonzero(view.visible.known.any((1, 2)))
         places = (view.site_id[rows].astype(np.str_), view.lat[rows], view.lon[rows])
         return cls(*places, first_class(view)[rows], view.visible.cluster[rows], float(cluster_km)), rows
@@ -55,16 +60,6 @@ class KnownSites:
         if view.visible.question != "new_years":
             return np.full(len(view.site_id), -1, np.int64)
         return same_site((view.site_id, view.lat, view.lon), (self.site_id, self.lat, self.lon))
-
-    def arrays(self) -> dict[str, Any]:
-        """Return what ``from_arrays`` needs, for saving."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_arrays(cls, stored: Mapping[str, Any]) -> "KnownSites":
-        """Build from what ``arrays`` gave."""
-        names = ("site_id", "lat", "lon", "label", "cluster")
-        return cls(**{name: stored[name] for name in names}, cluster_km=float(stored["cluster_km"]))
 
 
 def first_class(view: TrainingView) -> Codes:

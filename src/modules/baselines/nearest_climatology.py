@@ -1,6 +1,6 @@
 """Nearest climatology: the mean season of the training sites whose place and climate are most alike."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,13 @@ from ...contracts import TrainingView
 from ...errors import UserError
 from ...retrieval.descriptors import Standard, describe, descriptors
 from ...retrieval.index import functional
-from .known_sites import KnownSites, require_known_days
+from .known_sites import KnownSites
 from .seasons import Seasons, daily
-from .stored import load_arrays, reading, save_arrays
+from .stored import Stored
 
 
-class NearestClimatology:
+@dataclass(frozen=True)
+class NearestClimatology(Stored):
     """Predict the plain mean of the mean years of the nearest visible training sites.
 
     Nearness is that of the slow role of retrieval: statics, classes and climate, standardised over training sites. A
@@ -23,19 +24,11 @@ class NearestClimatology:
     site are asked, its own mean year takes over, month by month as its days allow.
     """
 
-    def __init__(
-        self,
-        known: KnownSites,
-        seasons: Seasons,
-        standard: Standard,
-        keys: NDArray[np.float32],
-        neighbours: int,
-    ) -> None:
-        self.known = known
-        self.seasons = seasons
-        self.standard = standard  # of the descriptors, over training sites
-        self.keys = keys  # (entry, descriptor)
-        self.neighbours = neighbours
+    known: KnownSites
+    seasons: Seasons
+    standard: Standard  # of the descriptors, over training sites
+    keys: NDArray[np.float32]  # (entry, descriptor)
+    neighbours: int
 
     @classmethod
     def fit(
@@ -48,8 +41,7 @@ class NearestClimatology:
         UserError
             If a target has no known day.
         """
-        require_known_days(config.name, view)
-        known, rows = KnownSites.of(view, cluster_km)
+        known, rows = KnownSites.of(config.name, view, cluster_km)
         raw = describe(view)["slow"]
         standard = Standard.fit(raw[view.train_sites])
         keys = descriptors(view, {"slow": raw}, {"slow": standard})["slow"][rows]
@@ -97,25 +89,3 @@ class NearestClimatology:
             f"model=nearest_climatology: it was fitted on other inputs than {', '.join(view.layout.fast)} with "
             f"{', '.join((*view.layout.static, *view.layout.classes))}; use the run's own data, or train it again"
         )
-
-    def save(self, folder: Path) -> None:
-        """Write keys and mean years into ``folder``, whole or not at all."""
-        own = {"mean": self.seasons.mean, "days": self.seasons.days, "keys": self.keys, "neighbours": self.neighbours}
-        described = {"descriptor_mean": self.standard.mean, "descriptor_spread": self.standard.spread}
-        save_arrays(folder, self.known.arrays() | own | described)
-
-    @classmethod
-    def load(cls, folder: Path) -> "NearestClimatology":
-        """Read what ``save`` wrote.
-
-        Raises
-        ------
-        UserError
-            If a file is missing or damaged.
-        """
-        with reading(folder):
-            stored = load_arrays(folder)
-            seasons = Seasons(stored["mean"], stored["days"])
-            standard = Standard(stored["descriptor_mean"], stored["descriptor_spread"])
-            known = KnownSites.from_arrays(stored)
-            return cls(known, seasons, standard, stored["keys"], int(stored["neighbours"]))

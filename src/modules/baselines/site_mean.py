@@ -1,14 +1,14 @@
 """Site-mean: the mean flux of the training sites of the same class, what a map without drivers would say."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...config.models import SiteMeanConfig
 from ...contracts import TrainingView
-from .known_sites import KnownSites, first_class, require_known_days
-from .stored import load_arrays, reading, save_arrays
+from .known_sites import KnownSites, first_class
+from .stored import Stored
 
 Doubles = NDArray[np.float64]
 
@@ -18,17 +18,17 @@ PRIOR_SITES = 2.0
 OWN_DAYS = 30
 
 
-class SiteMean:
+@dataclass(frozen=True)
+class SiteMean(Stored):
     """Predict, for every day, the mean over training sites of the first class of the layout (IGBP, wetland type, crop).
 
     Each visible site counts once, whatever the length of its record; a query's own cluster is never seen. Where new
     years of a known site are asked, its own mean takes the place of its class's.
     """
 
-    def __init__(self, known: KnownSites, mean: Doubles, days: NDArray[np.int64]) -> None:
-        self.known = known
-        self.mean = mean  # (entry, target) scaled
-        self.days = days  # (entry, target) number of known days
+    known: KnownSites
+    mean: Doubles  # (entry, target) scaled
+    days: NDArray[np.int64]  # (entry, target) number of known days
 
     @classmethod
     def fit(cls, config: SiteMeanConfig, view: TrainingView, cluster_km: float, seed: int) -> "SiteMean":
@@ -39,8 +39,7 @@ class SiteMean:
         UserError
             If a target has no known day.
         """
-        require_known_days(config.name, view)
-        known, rows = KnownSites.of(view, cluster_km)
+        known, rows = KnownSites.of(config.name, view, cluster_km)
         shown = view.visible.known[rows]
         days = shown.sum(1)
         mean = np.where(shown, view.target[rows], 0.0).sum(1, dtype=np.float64) / np.maximum(days, 1)
@@ -74,20 +73,3 @@ class SiteMean:
         alike = shown & ((self.known.label == label) & (label > 0))[:, None]
         total = (self.mean * alike).sum(0) + PRIOR_SITES * overall
         return np.asarray(total / (alike.sum(0) + PRIOR_SITES))
-
-    def save(self, folder: Path) -> None:
-        """Write the means into ``folder``, whole or not at all."""
-        save_arrays(folder, self.known.arrays() | {"mean": self.mean, "days": self.days})
-
-    @classmethod
-    def load(cls, folder: Path) -> "SiteMean":
-        """Read what ``save`` wrote.
-
-        Raises
-        ------
-        UserError
-            If a file is missing or damaged.
-        """
-        with reading(folder):
-            stored = load_arrays(folder)
-            return cls(KnownSites.from_arrays(stored), stored["mean"], stored["days"])

@@ -3,8 +3,9 @@
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +15,47 @@ from ...errors import UserError
 
 ARRAYS = "arrays.npz"
 
-
-def save_arrays(folder: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays into ``folder``, which is made or replaced as a whole."""
-    with replacing(folder) as partial:
-        partial.mkdir()
-        np.savez(partial / ARRAYS, **arrays)
+T = TypeVar("T")
 
 
-def load_arrays(folder: Path) -> dict[str, NDArray[Any]]:
-    """Read what ``save_arrays`` wrote."""
-    with np.load(folder / ARRAYS, allow_pickle=False) as stored:
-        return dict(stored)
+@dataclass(frozen=True)
+class Stored:
+    """A fitted model whose fields are arrays, numbers, or dataclasses of them: stored under their dotted names."""
+
+    def save(self, folder: Path) -> None:
+        """Write the fields into ``folder``, whole or not at all."""
+        with replacing(folder) as partial:
+            partial.mkdir()
+            np.savez(partial / ARRAYS, **dict(_named(self)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        UserError
+            If a file is missing or damaged.
+        """
+        with reading(folder), np.load(folder / ARRAYS, allow_pickle=False) as stored:
+            return _built(cls, stored)
+
+
+def _named(part: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  any dataclass
+    for field in fields(part):
+        value, name = getattr(part, field.name), prefix + field.name
+        yield from _named(value, f"{name}.") if is_dataclass(value) else [(name, value)]
+
+
+def _built(part: type[T], stored: Mapping[str, NDArray[Any]], prefix: str = "") -> T:
+    values: dict[str, Any] = {}
+    for name, kind in get_type_hints(part).items():
+        if isinstance(kind, type) and is_dataclass(kind):
+            values[name] = _built(kind, stored, f"{prefix}{name}.")
+        else:
+            value = stored[prefix + name]
+            values[name] = value if value.ndim else value.item()
+    return part(**values)
 
 
 @contextmanager
