@@ -5,10 +5,8 @@ from rich.markup import escape
 
 from .console_table import print_table
 from .evaluate import Evaluation
-from .headline import rows, unlike
+from .headline import BRIEF, rows, unlike
 from .wording import LABELS, notes, pretty_unit, target_name, where
-
-COLUMNS = ("median R²", "median RMSE", "pooled R²", "pooled RMSE", "sites", "clusters", "days")
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
@@ -31,18 +29,7 @@ def _print_scores(evaluation: Evaluation, score: str, title: str, console: Conso
         listed += [
             (f"{row.model} *", row) for row in rows(evaluation.run, evaluation.baselines, score, odd_sites=False)
         ]
-    cells = [
-        (
-            name,
-            row.median_r2,
-            row.median_rmse,
-            row.pooled_r2,
-            row.pooled_rmse,
-            f"{row.sites:,}",
-            f"{row.clusters:,}",
-            f"{row.days:,}",
-        )
-        for name, row in listed
-    ]
+    header = ("model", *list(listed[0][1].cells)[:BRIEF])
+    cells = [(name, *list(row.cells.values())[:BRIEF]) for name, row in listed]
     styles = ["bold" if row.main else "dim" if row.ceiling else None for _, row in listed]
-    print_table(console, title, ("model", *COLUMNS), cells, styles)
+    print_table(console, title, header, cells, styles)

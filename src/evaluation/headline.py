@@ -1,4 +1,4 @@
-"""The rows of the headline table, for the console and the report alike."""
+"""The rows of the headline table, for console, report and tracking alike."""
 
 import math
 from collections.abc import Sequence
@@ -10,21 +10,24 @@ from .scored import ScoredRun
 NONE = "–"
 
 
+BRIEF = 7  # of the cells, for a console
+COUNTS = ("sites", "clusters", "days")
+
+
 @dataclass(frozen=True)
 class Row:
-    """One model under one score; texts ready to show."""
+    """One model under one score.
+
+    Attributes
+    ----------
+    numbers : by short names, for those who sort them.
+    cells : the same as texts ready to show, by heading, the most important first.
+    main, ceiling : whether the row is of the run itself, or of the noise ceiling.
+    """
 
     model: str
-    median_r2: str
-    quartiles_r2: str
-    median_rmse: str
-    p90_rmse: str
-    pooled_r2: str
-    pooled_rmse: str
-    bias: str
-    sites: int
-    clusters: int
-    days: int
+    numbers: dict[str, float | None]
+    cells: dict[str, str]
     main: bool = False
     ceiling: bool = False
 
@@ -66,22 +69,30 @@ def _scores(model: ScoredRun, odd_sites: bool) -> dict[str, Any]:
     return dict(block["scores"]) if block else {}
 
 
-def _row(name: str, numbers: dict[str, Any], counts: dict[str, Any], decimals: int, **marks: bool) -> Row:
-    r2, rmse, pooled = numbers["per_site"]["r2"], numbers["per_site"]["rmse"], numbers["pooled"]
-    return Row(
-        model=name,
-        median_r2=show(r2["median"]),
-        quartiles_r2=NONE if r2["q25"] is None else f"{show(r2['q25'])} to {show(r2['q75'])}",
-        median_rmse=show(rmse["median"], decimals),
-        p90_rmse=show(rmse["p90"], decimals),
-        pooled_r2=show(pooled["r2"]),
-        pooled_rmse=show(pooled["rmse"], decimals),
-        bias=show(pooled.get("bias"), decimals),
-        sites=counts["sites"],
-        clusters=counts["clusters"],
-        days=counts["days"],
-        **marks,
-    )
+def _row(name: str, block: dict[str, Any], counts: dict[str, Any], decimals: int, **marks: bool) -> Row:
+    r2, rmse, pooled = block["per_site"]["r2"], block["per_site"]["rmse"], block["pooled"]
+    numbers = {
+        "median_r2": r2["median"],
+        "q25_r2": r2["q25"],
+        "q75_r2": r2["q75"],
+        "median_rmse": rmse["median"],
+        "p90_rmse": rmse["p90"],
+        "pooled_r2": pooled["r2"],
+        "pooled_rmse": pooled["rmse"],
+        "bias": pooled.get("bias"),
+        **{counted: counts[counted] for counted in COUNTS},
+    }
+    cells = {
+        "median R²": show(numbers["median_r2"]),
+        "median RMSE": show(numbers["median_rmse"], decimals),
+        "pooled R²": show(numbers["pooled_r2"]),
+        "pooled RMSE": show(numbers["pooled_rmse"], decimals),
+        **{counted: f"{counts[counted]:,}" for counted in COUNTS},
+        "R², middle half of sites": NONE if r2["q25"] is None else f"{show(r2['q25'])} to {show(r2['q75'])}",
+        "RMSE, 90th percentile": show(numbers["p90_rmse"], decimals),
+        "pooled bias": show(numbers["bias"], decimals),
+    }
+    return Row(name, numbers, cells, **marks)
 
 
 def error_decimals(run: ScoredRun) -> int:

@@ -11,11 +11,12 @@ from omegaconf import OmegaConf
 
 from ..config.schema import Config
 from ..evaluation.evaluate import Evaluation
+from ..evaluation.headline import COUNTS
 from ..evaluation.report.write import write_report
 from ..evaluation.run_folder import RunFolder
 from ..evaluation.scored import ScoredRun
 from .tracking_run import Told, open_run, public
-from .tracking_tables import COUNTS, group_rows, headline_rows, scale_rows
+from .tracking_tables import group_rows, headline_rows, scale_rows
 
 if TYPE_CHECKING:
     import wandb

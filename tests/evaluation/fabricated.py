@@ -86,15 +86,16 @@ def with_uncertainty(predictions: xr.Dataset, *, level: float = 0.9, quantiles: 
     )
 
 
-def fabricate_targets(path: Path, targets: tuple[str, ...] = ("GPP", "NEE"), *, seed: int = 0) -> Path:
+def fabricate_targets(path: Path, targets: tuple[str, ...] = ("GPP", "NEE"), *, seed: int | None = None) -> Path:
     """A run folder of several targets: one scored part a target, also of its baseline ``lstm``."""
     fabricate_run(path, baselines=())
+    noted = {} if seed is None else {"seed": seed}
     (path / "predictions.zarr").rename(path / "gone")
     for target in targets:
         predictions = fabricate_predictions(target=target)
         for folder, model in ((path, "raci"), (path / "baselines" / "lstm", "lstm")):
             write_predictions(
-                predictions.assign_attrs(model=model, seed=seed), folder / "targets" / target / "predictions.zarr"
+                predictions.assign_attrs({"model": model} | noted), folder / "targets" / target / "predictions.zarr"
             )
     shutil.rmtree(path / "gone")
     return path

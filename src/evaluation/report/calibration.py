@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..headline import NONE, error_decimals, show
+from ..headline import COUNTS, NONE, error_decimals, show
 from ..scored import ScoredRun
-from .error import COUNTS
 from .tables import SITE_COLUMNS, Column, Line, Table
 
 SIDE = 300.0  # of the reliability figure, in its own units

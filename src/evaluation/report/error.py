@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...variables import CLASSES
-from ..headline import NONE, error_decimals, show
+from ..headline import COUNTS, NONE, error_decimals, show
 from ..scored import ScoredRun
 from ..scores.error_parts import PARTS
 from ..scores.time_scales import SCALES
@@ -13,7 +13,6 @@ from .tables import SITE_COLUMNS, Column, Line, Table
 
 PART_NAMES = {"site_level": "site level", "season": "season", "anomaly": "anomaly"}
 GROUPS = {**CLASSES, "region": "latitude band"}
-COUNTS = ("sites", "clusters", "days")
 SCALE_NOTE = (
     "R² of a scale is that of the median site, of the site mean that across sites; floors: 4 days a week, 15 a month,"
     " 183 a year; yearly and inter-annual numbers of a site need 3 years"

@@ -10,18 +10,6 @@ from ...variables import CLASSES
 from ..headline import error_decimals, rows, show
 from ..scored import ScoredRun
 
-HEADLINE = (
-    "median R²",
-    "median RMSE",
-    "pooled R²",
-    "pooled RMSE",
-    "sites",
-    "clusters",
-    "days",
-    "R², middle half of sites",
-    "RMSE, 90th percentile",
-    "pooled bias",
-)
 SITE_COLUMNS = {
     "site_id": "site",
     **{name: name for name in CLASSES},
@@ -71,26 +59,12 @@ class Table:
 
 def headline_table(run: ScoredRun, baselines: Sequence[ScoredRun], score: str, *, odd_sites: bool = True) -> Table:
     """Return the models under one score, and the noise ceiling where the truth is known."""
+    listed = rows(run, baselines, score, odd_sites=odd_sites)
     lines = [
-        Line(
-            (
-                row.model,
-                row.median_r2,
-                row.median_rmse,
-                row.pooled_r2,
-                row.pooled_rmse,
-                f"{row.sites:,}",
-                f"{row.clusters:,}",
-                f"{row.days:,}",
-                row.quartiles_r2,
-                row.p90_rmse,
-                row.bias,
-            ),
-            "main" if row.main else "ceiling" if row.ceiling else "",
-        )
-        for row in rows(run, baselines, score, odd_sites=odd_sites)
+        Line((row.model, *row.cells.values()), "main" if row.main else "ceiling" if row.ceiling else "")
+        for row in listed
     ]
-    return Table((Column("model", is_text=True), *map(Column, HEADLINE)), lines, "headline")
+    return Table((Column("model", is_text=True), *map(Column, listed[0].cells)), lines, "headline")
 
 
 def site_table(run: ScoredRun, numbers: Mapping[str, int]) -> Table:
