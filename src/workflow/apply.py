@@ -142,7 +142,7 @@ def _asked(folds: Sequence[Path], targets: Sequence[str], cube: xr.Dataset) -> d
     known = np.logical_or.reduce([known_sites(fold, targets, places) for fold in folds])
     if not known.any():
         return {"question": "unseen"}
-    told = f"{known.sum()} of {len(known)}, as in the run: new years, own past kept; the others as unseen sites"
+    told = f"{known.sum()} of {len(known)}, as in the run: new years, own past where the model uses it; others unseen"
     return {"question": "new_years", "known_sites": told}
 
 
