@@ -22,7 +22,6 @@ from .predictions_contract import BOUNDS, QUANTILES, check_predictions
 from .wording import long_name
 
 TARGETS_FOLDER = "targets"
-MEMBERS_FILE = "members.json"  # of an ensemble: the run folders that it is the mean of
 SITES_A_CHUNK = 64
 COORDINATE_ATTRS: dict[str, dict[str, str]] = {
     "site_id": {"cf_role": "timeseries_id", "long_name": "site identifier"},
@@ -160,19 +159,6 @@ class RunFolder:
             raise UserError(
                 f"{file}: cannot be read as a table ({_one_line(error)}); delete it or run again"
             ) from error
-
-
-def refuse_ensemble(run: Path) -> None:
-    """Refuse to predict with an ensemble's folder: it holds no model.
-
-    Raises
-    ------
-    UserError
-        Naming the members, which hold theirs.
-    """
-    if (run / MEMBERS_FILE).is_file():
-        members = json.loads((run / MEMBERS_FILE).read_text(encoding="utf-8"))
-        raise UserError(f"{run}: is an ensemble and holds no model; predict with its members: {', '.join(members)}")
 
 
 def write_predictions(dataset: xr.Dataset, path: Path) -> None:

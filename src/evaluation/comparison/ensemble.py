@@ -13,7 +13,7 @@ import xarray as xr
 from ...atomic import write_text
 from ...errors import UserError
 from ..predictions_contract import BOUNDS, QUANTILES
-from ..run_folder import MEMBERS_FILE, RunFolder, write_json, write_predictions
+from ..run_folder import RunFolder, write_json, write_predictions
 from .asked import ask, require_same_test
 from .entries import model_identity, read_config, refuse_repeated, run_seed
 from .validation_score import LOGGED, mean_score
@@ -51,7 +51,7 @@ def write_ensemble(members: Sequence[Path | str], output: Path | str) -> Path:
         write_predictions(predictions, place / "predictions.zarr")
     if folders[0].config_text():
         write_text(folders[0].config_text(), output / "config.yaml")
-    write_json([str(folder.path.resolve()) for folder in folders], output / MEMBERS_FILE)
+    write_json([str(folder.path.resolve()) for folder in folders], output / "members.json")
     command = ["python", "scripts/evaluate.py", "ensemble", *map(str, members), "--output", str(output)]
     write_text(shlex.join(command) + "\n", output / "command.txt")
     score = mean_score(folders)

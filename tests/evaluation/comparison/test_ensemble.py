@@ -8,7 +8,7 @@ from raciflux.errors import UserError
 from raciflux.evaluation.comparison.ensemble import combine, write_ensemble
 from raciflux.evaluation.comparison.validation_score import validation_score
 from raciflux.evaluation.evaluate import score_run
-from raciflux.evaluation.run_folder import RunFolder, refuse_ensemble
+from raciflux.evaluation.run_folder import RunFolder
 
 from ..fabricated import fabricate_predictions, fabricate_targets, with_uncertainty
 
@@ -107,19 +107,13 @@ def test_an_ensemble_of_several_models_says_their_names(written):
     assert combine(kinds).attrs["model"] == f"raci ({kinds[0].path.name})+raci ({kinds[1].path.name})_ensemble"
 
 
-def test_an_ensemble_keeps_its_command_and_its_validation_score_and_sends_predicting_to_its_members(
-    written, tmp_path: Path
-):
+def test_an_ensemble_keeps_its_command_and_its_validation_score(written, tmp_path: Path):
     runs = [written(sites=4, seed=seed, score=score).path for seed, score in enumerate((0.25, 0.75))]
     output = write_ensemble(runs, tmp_path / "en semble")
     assert RunFolder(output).command() == (
         f"python scripts/evaluate.py ensemble {runs[0]} {runs[1]} --output '{tmp_path / 'en semble'}'"
     )
     assert validation_score(RunFolder(output)) == ("val/score", 0.5)
-    with pytest.raises(UserError, match="predict with its members: ") as caught:
-        refuse_ensemble(output)
-    assert "\n" not in str(caught.value) and all(str(run) in str(caught.value) for run in runs)
-    refuse_ensemble(runs[0])
     without = write_ensemble([runs[0], written(sites=4, seed=2).path], tmp_path / "without")
     assert validation_score(RunFolder(without)) is None, "a member has none"
 
