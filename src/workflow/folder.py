@@ -23,6 +23,7 @@ PACKAGES = (
     "torch",
     "lightning",
     "torchmetrics",
+    "lightgbm",
     "numpy",
     "polars",
     "xarray",
