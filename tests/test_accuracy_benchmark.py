@@ -92,15 +92,17 @@ def test_results_hold_each_site_once_a_model_and_seed(finished, tmp_path):
     assert set(of_lstm["site"]) == set(of_mean["site"]) and set(of_lstm["fold"]) == {0, 1, 2}
 
 
-def test_page_has_tables_and_says_what_is_missing(finished, tmp_path):
+def test_pages_have_tables_and_say_what_is_missing(finished, tmp_path):
     more = replace(TINY, models=(*TINY.models, "ct_lstm"))
     runs = runs_of("tiny", more, {}, EVERYTHING, more.seeds)
-    pages.write_page("tiny", more, runs, finished, 100, tmp_path / "README.md")
-    page = (tmp_path / "README.md").read_text()
-    assert "| ct_lstm | 0 of 6 **missing** |" in page
-    assert "| lstm | 6 of 6 |" in page
-    assert "best baseline" in page and "| climatology | –" in page
-    assert "A tiny grid." in page
+    pages.write_pages("tiny", more, runs, finished, 100, tmp_path)
+    first, of_split = ((tmp_path / name).read_text() for name in ("README.md", "spatial.md"))
+    assert "| ct_lstm | 0 of 6 **missing** |" in first
+    assert "| lstm | 6 of 6 |" in first
+    assert "A tiny grid." in first and "(spatial.md)" in first
+    assert "best baseline" in of_split and "| climatology | –" in of_split
+    stricter, both = (page.count("| lstm | ") for page in (first, of_split))
+    assert (stricter, both) == (2, 3), "the models under one score and the cells; the sizes and the models under both"
 
 
 def test_a_finished_cell_is_not_run_again_and_a_failed_one_is_said(finished, tmp_path):
@@ -143,8 +145,8 @@ def test_pooled_predictions_follow_a_fold_that_was_run_again(finished):
 
 def test_the_model_of_the_house_is_no_baseline(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "HOUSE", "climatology")
-    pages.write_page("tiny", TINY, runs_of("tiny", TINY, {}, EVERYTHING, 2), finished, 100, tmp_path / "README.md")
-    page = (tmp_path / "README.md").read_text()
+    pages.write_pages("tiny", TINY, runs_of("tiny", TINY, {}, EVERYTHING, 2), finished, 100, tmp_path)
+    page = (tmp_path / "spatial.md").read_text()
     best = [line for line in page.splitlines() if "best baseline, chosen on validation" in line]
     assert best and all(line.endswith(("site_mean", "lstm")) for line in best)
 
@@ -191,4 +193,5 @@ def test_command_writes_the_tables_of_what_is_finished(finished, tmp_path, monke
     (renamed / "embedded").symlink_to(finished / "tiny", target_is_directory=True)
     arguments = ["accuracy=embedded", "jobs=0", "draws=100", f"runs={renamed}", f"output={tmp_path}"]
     main.measure_accuracy(arguments, Console(quiet=True))
-    assert (tmp_path / "embedded" / "README.md").exists() and (tmp_path / "embedded" / "results.csv").exists()
+    made = {path.name for path in (tmp_path / "embedded").iterdir()}
+    assert made == {"README.md", "spatial.md", "results.csv"}

@@ -16,7 +16,7 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     # Imported only now: mistakes are said before the heavy libraries are loaded.
     from .cells import runs_of
     from .collect import write_results
-    from .pages import write_page
+    from .pages import write_pages
     from .tune import chosen, tuning_cells, write_tuning
     from .work import Cell, cells_of, work
 
@@ -34,7 +34,7 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     failed += work(cells_of(asked, runs_folder), settings.jobs, console) if settings.jobs else []
     every = runs_of(name, grid, tuned, {"models": [], "splits": []}, max(seeds, grid.seeds))
     cells = write_results(every, runs_folder, output / "results.csv")
-    write_page(name, grid, every, runs_folder, settings.draws, output / "README.md")
+    write_pages(name, grid, every, runs_folder, settings.draws, output)
     console.print(f"{cells} cells in {output / 'results.csv'}; tables in {output / 'README.md'}", highlight=False)
     if failed:
         first = failed[0]
