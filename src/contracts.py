@@ -27,6 +27,8 @@ class Batch(TypedDict):
     classes: Tensor  # (batch, class) int64, 0 = unknown
     target: Tensor  # (batch, day, target) float32
     target_mask: Tensor  # (batch, day, target) bool, True = counts in this stage; never in warm-up
+    own: Tensor  # (batch, day, target) float32, own fluxes that the question shows, 0 elsewhere
+    own_mask: Tensor  # (batch, day, target) bool, True = shown; never a day that counts
     site: Tensor  # (batch,) int64
     day: Tensor  # (batch,) int64, index of the window's first day on the cube's time axis; negative before it
 
@@ -77,7 +79,8 @@ class TargetScale:
     std: float
 
 
-Question = Literal["unseen", "new_years"]
+# What of a query's own fluxes is shown: none; the first few days; its past; all but a gap.
+Question = Literal["unseen", "few_shot", "new_years", "gap"]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 import re
 
 from ..errors import UserError
-from .models import NETWORKS, PARTS, RaciConfig
+from .models import NETWORKS, PARTS
 from .paper_models import PAPER_HEADS, PAPER_MODELS, PAPER_PARTS
+from .raci import RaciConfig
 from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
 from .split_names import find_split_file
 

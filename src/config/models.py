@@ -1,10 +1,9 @@
 """The keys of every model; a model joins the house by a dataclass here and a line in ``MODELS``."""
 
-# ruff: noqa: RUF009  key() is a dataclasses.field
-
 from dataclasses import dataclass
 
 from .declare import key
+from .raci import RaciConfig
 
 
 @dataclass
@@ -156,32 +155,6 @@ class MomentLstmConfig:
     embedding: int = key(16, "width of the static embedding", bounds=(1, 1024))
     moment_weight: float = key(0.3, "weight of the loss on mean and spread", bounds=(0.0, 100.0))
     dropout: float = key(0.4, "dropout on the embedding and before the head", bounds=(0.0, 0.95))
-
-
-@dataclass
-class RetrievalConfig:
-    """Neighbours looked up for each role."""
-
-    enabled: bool = key(True, "off: the model works alone")
-    roles: list[str] = key(["slow", "fast"], "roles that look up neighbours", choices=["slow", "fast"])
-    kinds: list[str] = key(["functional", "geographic"], "kinds of neighbourhood", choices=["functional", "geographic"])
-    neighbours: int = key(8, "neighbours of each kind", bounds=(1, 1024))
-    radius_km: float = key(2000.0, "geographic neighbours farther than this are not shown", bounds=(0.0, 20_100.0))
-    width: int = key(16, "width of a role's context", bounds=(1, 1024))
-    neighbour_dropout: float = key(0.3, "chance that a neighbour is hidden in training", bounds=(0.0, 1.0))
-    backend: str = key("auto", "auto: faiss where installed, else torch", choices=["auto", "faiss", "torch"])
-
-
-@dataclass
-class RaciConfig:
-    """Role-aware conditional inference: slow encoder, fast encoder under it, retrieval for each role."""
-
-    name: str = key("raci", "model name", choices=["raci"])
-    hidden: int = key(64, "width of the fast encoder", bounds=(1, 4096))
-    regime: int = key(24, "width of the regime vector", bounds=(1, 1024))
-    embedding: int = key(16, "width of the static embedding", bounds=(1, 1024))
-    dropout: float = key(0.4, "dropout on the regime and before the head", bounds=(0.0, 0.95))
-    retrieval: RetrievalConfig = key(RetrievalConfig, "role-aware retrieval")
 
 
 # Models without gradients: fitted at once, no checkpoints, no simulation.

@@ -124,6 +124,8 @@ class ResidentArrays:
             classes=self.classes[site],
             target=blocks[0] * counts,
             target_mask=counts,
+            own=torch.zeros_like(blocks[0]),
+            own_mask=torch.zeros_like(counts),
             site=site,
             day=day,
         )

@@ -8,7 +8,7 @@ asked about. The paper's abstract gives the idea and no code; how each part is b
 import torch
 from torch import Tensor, nn
 
-from ..config.models import RaciConfig
+from ..config.raci import RaciConfig
 from ..config.schema import HeadConfig
 from ..contracts import Batch, Layout
 from ..retrieval.role_aware import RoleAwareRetrieval

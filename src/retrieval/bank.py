@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import replacing
-from ..config.models import RetrievalConfig
+from ..config.raci import RetrievalConfig
 from ..contracts import Layout, TrainingView
 from ..errors import UserError
 from ..geography import haversine_km

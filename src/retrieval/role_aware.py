@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, softplus
 
-from ..config.models import RetrievalConfig
+from ..config.raci import RetrievalConfig
 from ..contracts import Batch, Layout
 from .bank import Bank, Neighbourhood, NeighbourTable
 from .descriptors import descriptor_width

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import CSVLogger, Logger
 
 from ..atomic import write_text
-from ..config.models import RaciConfig
+from ..config.raci import RaciConfig
 from ..config.schema import Config, StageConfig
 from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule

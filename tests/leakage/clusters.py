@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from fabricated_view import KM, TRAIN, fabricated_view, with_flux
 from made_towers import IN_SPACE, all_folds, made_towers
-from raciflux.config.models import RetrievalConfig
+from raciflux.config.raci import RetrievalConfig
 from raciflux.config.schema import EmbeddedSource, SplitConfig
 from raciflux.contracts import TrainingView
 from raciflux.datamodules import split_draws, split_kinds, splits

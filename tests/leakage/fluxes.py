@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from raciflux.config.models import RetrievalConfig
+from raciflux.config.raci import RetrievalConfig
 from raciflux.contracts import TrainingView
 from raciflux.datamodules import resident
 from raciflux.datamodules.base import FluxDataModule

@@ -18,11 +18,10 @@ from raciflux.config.models import (
     LstmConfig,
     MomentLstmConfig,
     NearestClimatologyConfig,
-    RaciConfig,
     RandomForestConfig,
-    RetrievalConfig,
     SiteMeanConfig,
 )
+from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import (
     CalibrationConfig,
     Config,

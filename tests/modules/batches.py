@@ -53,6 +53,8 @@ def made_up_batch(layout: Layout, size: int = 12, missing: float = 0.1, seed: in
         classes=torch.tensor(np.stack(codes, 1) if codes else np.zeros((size, 0)), dtype=torch.int64),
         target=target * counts,
         target_mask=counts,
+        own=torch.zeros_like(target),
+        own_mask=torch.zeros_like(counts),
         site=torch.arange(size),
         day=torch.full((size,), 420),
     )

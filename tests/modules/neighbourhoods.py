@@ -1,7 +1,7 @@
 """A made-up bank for networks that look places up."""
 
 import numpy as np
-from raciflux.config.models import RaciConfig
+from raciflux.config.raci import RaciConfig
 from raciflux.contracts import Layout, TargetScale, TrainingView, VisibleSet
 from raciflux.modules.raci import Raci
 from raciflux.retrieval.bank import Bank

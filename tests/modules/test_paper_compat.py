@@ -41,6 +41,8 @@ def made_up(layout: Layout = LAYOUT, size: int = 5) -> Batch:
         classes=torch.randint(0, 6, (size, len(layout.classes)), generator=rng),
         target=noise(size, days, len(layout.targets)),
         target_mask=counts[None, :, None].expand(size, days, len(layout.targets)).clone(),
+        own=torch.zeros(size, days, len(layout.targets)),
+        own_mask=torch.zeros(size, days, len(layout.targets), dtype=torch.bool),
         site=torch.arange(size),
         day=torch.zeros(size, dtype=torch.int64),
     )

@@ -10,12 +10,11 @@ from raciflux.config.models import (
     LstmConfig,
     MomentLstmConfig,
     PyraformerConfig,
-    RaciConfig,
-    RetrievalConfig,
     TamRlConfig,
     TcnConfig,
     TransformerConfig,
 )
+from raciflux.config.raci import RaciConfig, RetrievalConfig
 
 NEIGHBOURS = RetrievalConfig(neighbours=3, width=5, neighbour_dropout=0.0)
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from raciflux.config.models import RetrievalConfig
+from raciflux.config.raci import RetrievalConfig
 from raciflux.contracts import VisibleSet
 from raciflux.errors import UserError
 from raciflux.geography import haversine_km

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from raciflux.config.models import RetrievalConfig
+from raciflux.config.raci import RetrievalConfig
 from raciflux.contracts import VisibleSet
 from raciflux.retrieval import bank as bank_module
 from raciflux.retrieval.bank import Bank

@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from raciflux.config.models import LstmConfig, RaciConfig, RetrievalConfig
+from raciflux.config.models import LstmConfig
+from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import HeadConfig, StageConfig
 from raciflux.contracts import TargetScale
 from raciflux.datamodules.base import FluxDataModule

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from raciflux.config.models import RaciConfig, RetrievalConfig
+from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, DataConfig, StageConfig, TransferConfig
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.checkpoints import load_checkpoint

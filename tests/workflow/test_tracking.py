@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import wandb
-from raciflux.config.models import RaciConfig, RetrievalConfig
+from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, DataConfig, LoggerConfig, StageConfig, TableSource, TransferConfig
 from raciflux.errors import UserError
 from raciflux.workflow import tracking_run

@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from raciflux.config.models import RaciConfig
+from raciflux.config.raci import RaciConfig
 from raciflux.config.schema import Config, DataConfig, LoggerConfig
 from raciflux.evaluation.evaluate import evaluate_run
 from raciflux.evaluation.scores.tables import summary

@@ -1,7 +1,8 @@
 """Which models a command trains, and how many steps it promises."""
 
 from raciflux.config.compose import compose
-from raciflux.config.models import ClimatologyConfig, CtLstmConfig, RaciConfig
+from raciflux.config.models import ClimatologyConfig, CtLstmConfig
+from raciflux.config.raci import RaciConfig
 from raciflux.workflow.train import models_of, total_steps
 
 STEPS = ["transfer.pretrain.steps=5", "transfer.finetune.steps=7"]
