@@ -102,13 +102,8 @@ class Bank:
         UserError
             If the view's inputs are not the bank's, or the backend is not installed.
         """
-        if _signature(view.layout) != self.signature:
-            raise UserError(
-                f"retrieval bank: it holds {self.signature} but the data have {_signature(view.layout)}; "
-                "use the data's own run, or build the bank anew"
-            )
-        exclusion = self._exclusion(view, same_cube)
-        described = descriptors(view, describe(view), self.standards)
+        described = self.describe(view)
+        exclusion = self.hidden_from(view, same_cube)
         found = {
             (role, kind): self._neighbourhood(view, described[role], role, kind, config, exclusion)
             for role in config.roles
@@ -116,7 +111,23 @@ class Bank:
         }
         return NeighbourTable({role: described[role] for role in config.roles}, found)
 
-    def _exclusion(self, view: TrainingView, same_cube: bool) -> Exclusion:
+    def describe(self, view: TrainingView) -> dict[str, Floats]:
+        """Describe every site of ``view`` as this bank's entries are: ``{role: (site, descriptor_width)}``.
+
+        Raises
+        ------
+        UserError
+            If the view's inputs are not the bank's.
+        """
+        if _signature(view.layout) != self.signature:
+            raise UserError(
+                f"retrieval bank: it holds {self.signature} but the data have {_signature(view.layout)}; "
+                "use the data's own run, or build the bank anew"
+            )
+        return descriptors(view, describe(view), self.standards)
+
+    def hidden_from(self, view: TrainingView, same_cube: bool) -> Exclusion:
+        """Tell which entries each site of ``view`` may not see; see ``look_up``."""
         if same_cube:
             return Exclusion.same_code(view.visible.cluster, self.cluster)
         return near_or_namesake(

@@ -181,7 +181,7 @@ def nothing_hidden(patch: pytest.MonkeyPatch) -> None:
 
 def only_itself_hidden(patch: pytest.MonkeyPatch) -> None:
     """Each site is kept from its own fluxes, and sees those of the tower next door."""
-    patch.setattr(Bank, "_exclusion", lambda self, view, same_cube: _only_itself(self.site_id, view))
+    patch.setattr(Bank, "hidden_from", lambda self, view, same_cube: _only_itself(self.site_id, view))
 
 
 def _only_itself(entries: np.ndarray, view: TrainingView) -> Exclusion:
