@@ -1,0 +1,1 @@
+"""What a few days of own data, or all days but a gap, are worth to each method."""

@@ -1,0 +1,1 @@
+"""What a site's own shown fluxes say of its other days: the questions, and plain ways to answer them."""
