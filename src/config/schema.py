@@ -32,6 +32,15 @@ class EmbeddedSource:
     places: int = key(60, "number of towers, or of grid cells", bounds=(1, 100_000))
     years: int = key(6, "length of the record", bounds=(1, 60))
     start: int = key(2001, "first year", bounds=(1800, 2200))
+    hidden_share: float = key(
+        0.5, "share of the variance of towers' hidden properties that neighbours share", bounds=(0.0, 1.0)
+    )
+    hidden_range_km: float = key(700.0, "how far that shared part reaches", bounds=(1.0, 20_000.0))
+    role_separation: float = key(
+        1.0,
+        "how strongly hidden properties set a tower's response to the day's weather: a factor on those spreads",
+        bounds=(0.0, 10.0),
+    )
 
 
 @dataclass
@@ -112,6 +121,7 @@ class DataConfig:
             "terrestrial_gpp",
             "terrestrial_co2",
             "terrestrial_carbon",
+            "carbon_balance",
         ],
     )
     root: str = key(
@@ -127,6 +137,12 @@ class DataConfig:
         choices=["measured", "published"],
     )
     train_on_filled: bool = key(False, "also train on well filled days (QC >= 0.75)")
+    asinh_at: float | None = key(
+        None,
+        "learn asinh(flux / asinh_at), for fluxes with a long tail: linear below this size, in the flux's unit, "
+        "logarithmic above; null learns the flux itself",
+        bounds=(1e-6, 1e6),
+    )
     odd_sites: list[str] = key([], "sites reported a second time without: known oddities of a data set")
     split: SplitConfig = key(SplitConfig, "division into training, validation and test")
     window: WindowConfig = key(WindowConfig, "what the model reads at once")
@@ -224,6 +240,7 @@ class Config:
     paper_compat: bool = key(False, "allow the models paper_*: X-MethaneWet's as published, with their faults")
     data: DataConfig = key(DataConfig, "data")
     model: Any = key(MISSING, "the model")
+    label: str | None = key(None, "what tables call the model, to tell variants of one apart; null: its own name")
     head: HeadConfig = key(HeadConfig, "what networks say of each day")
     calibration: CalibrationConfig = key(CalibrationConfig, "prediction intervals")
     transfer: TransferConfig = key(TransferConfig, "from simulation to observations")

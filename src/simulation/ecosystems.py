@@ -74,7 +74,8 @@ def wetland_truth(at: Setting, hidden: Hidden) -> Series:
         [kind == "unforested swamp", kind == "alluvial", np.char.find(kind, "bog") >= 0], [15.0, 0.0, -10.0], -15.0
     )
     table = _wetland_water(at, _FULL + wetness + world.water * hidden.normal("table"), _groundwater(at.climate))
-    phenology = carbon.PhenologyParameters(cold=-3.0 + hidden.normal("leaf-out"), mild=5.0 + hidden.normal("leaf-out"))
+    later = world.leaf_out * hidden.normal("leaf-out")
+    phenology = carbon.PhenologyParameters(cold=-3.0 + later, mild=5.0 + later)
     lai = carbon.canopy(w.ta_min, w.vpd, day_length(at.lat[:, None], day_of_year(at.days)), land.lai_max, phenology)
     light = carbon.LueParameters(efficiency=1.5 * hidden.factor("efficiency", 0.5 * world.vigour))
     gpp = carbon.gpp(w.ta, w.sw, w.vpd, lai, light)

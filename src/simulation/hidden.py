@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config.schema import EmbeddedSource
 from .fields import local_normal, static_field
 
 
@@ -18,7 +19,8 @@ class WorldParameters:
     hidden_share : share of their variance that neighbours share; the rest is the place's own.
     level : spread (standard deviation of the logarithm) of a site's methane production, plants and oxidation.
     water : spread of a wetland's mean water table, mm of storage.
-    response : spread of the logarithm of responses: Q10, activation, timing.
+    response : spread of the logarithm of responses to the day's weather: Q10, activation, stomata, timing.
+    leaf_out : spread of the temperatures between which a wetland's leaves come out, K.
     vigour : spread of the logarithm of efficiency, leaf area and respiration.
     """
 
@@ -27,7 +29,18 @@ class WorldParameters:
     level: float = 0.25
     water: float = 12.0
     response: float = 0.2
+    leaf_out: float = 1.0
     vigour: float = 0.25
+
+    @classmethod
+    def of(cls, source: EmbeddedSource) -> "WorldParameters":
+        """Return the parameters of a source; role separation multiplies ``response`` and ``leaf_out``, nothing else."""
+        return cls(
+            hidden_range_km=source.hidden_range_km,
+            hidden_share=source.hidden_share,
+            response=source.role_separation * cls.response,
+            leaf_out=source.role_separation * cls.leaf_out,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from scipy.ndimage import uniform_filter1d
 from .series import Series
 
 _MIN_RECORD_YEARS = 2.0
+_PARTITION_DAYS = 15  # of nights from which a day's respiration is estimated
+_PARTITION_ERROR = 0.1  # of that estimate, relative
 _FILL_STEPS = (
     (3, 0.97),
     (7, 0.93),
@@ -74,6 +76,26 @@ def observe(truth: Series, sun: Series, generators: list[np.random.Generator], p
     value = np.where(alive, value, np.nan)
     qc = np.where(np.isnan(value), 0.0, measured + (1.0 - measured) * trust)
     return Observed(value, qc, np.where(np.isnan(value), 0.0, measured))
+
+
+def partition(net: Series, respiration: Series, generators: list[np.random.Generator]) -> tuple[Series, Series]:
+    """Split an observed net exchange into production and respiration, as the night-time method does.
+
+    Respiration is estimated in windows of nights (Reichstein et al. 2005, Global Change Biology 11, 1424-1439), so its
+    error is smooth and grows with it; production is what then remains, ``GPP = RECO - NEE``, noise of the day included.
+
+    Parameters
+    ----------
+    net : (site, day) as observed, NaN where missing. respiration : the true one. generators : one a site.
+
+    Returns
+    -------
+    Production and respiration (site, day), missing where ``net`` is.
+    """
+    error = np.stack([rng.standard_normal(net.shape[1]) for rng in generators])
+    smooth = uniform_filter1d(error, _PARTITION_DAYS, axis=1, mode="reflect") * np.sqrt(_PARTITION_DAYS)
+    estimated = np.where(np.isfinite(net), respiration * (1.0 + _PARTITION_ERROR * smooth), np.nan)
+    return estimated - net, estimated
 
 
 def fill(seen: Series, measured: Series) -> tuple[Series, Series]:

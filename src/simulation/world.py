@@ -1,7 +1,7 @@
 """The embedded world as a cube: from a seed to towers or grid cells."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from ..config.schema import EmbeddedSource
 from ..errors import UserError
 from ..sun import extraterrestrial_radiation
-from ..variables import CLASSES, EXPECTED_SUFFIX, MEASURED_SUFFIX, QC_SUFFIX, lookup
+from ..variables import CLASSES, EXPECTED_SUFFIX, MEASURED_SUFFIX, NET, QC_SUFFIX, SINK, SOURCE, lookup
 from .calendar import day_of_year, days_of
 from .climate import Climate, Sites, normals
 from .crops import rotation_of
 from .ecosystems import Field, Setting, cropland_simulation, cropland_truth, wetland_simulation, wetland_truth
 from .fields import local_generators
 from .hidden import Hidden, WorldParameters
-from .observation import ObservationParameters, observe
+from .observation import ObservationParameters, observe, partition
 from .places import draw_cells, draw_towers
 from .series import Series
 from .soils import Land, cropland_land, wetland_land
@@ -29,10 +29,11 @@ _SPIN_UP = 1  # years run and thrown away, in which soils forget how they were s
 
 @dataclass(frozen=True)
 class Flux:
-    """A face's output for some places: the target and, of croplands, their management; each (site, day)."""
+    """A face's output for some places: the target, croplands' management, the fluxes NEE is made of; (site, day)."""
 
     target: Series
     management: dict[str, Series]
+    gross: dict[str, Series] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Ecosystem:
 
     Attributes
     ----------
-    target : variable of the cube. name : of the kind of place; pairs of one name share their places.
-    suitable : which climates it is found in. land : its mapped properties. statics : those offered to models.
+    target : variable of the cube, which towers observe. name : of the kind of place; pairs of one name share their
+    places. suitable : which climates it is found in. land : its mapped properties. statics : those offered to models.
     classes : class variables (site,). truth, simulation : the two faces. observation : how towers see it.
     """
 
@@ -90,6 +91,10 @@ def _nee(field: Field) -> Flux:
     return _managed(field.reco - field.gpp, field)
 
 
+def _balance(field_: Field) -> Flux:
+    return replace(_nee(field_), gross={SINK: field_.gpp, SOURCE: field_.reco})
+
+
 _CROPLAND_STATICS = ("elevation", "abs_lat", "mat", "map", "soil_ph", "soil_carbon", "clay", "whc", "lai_max")
 
 ECOSYSTEMS: dict[str, Ecosystem] = {
@@ -126,6 +131,17 @@ ECOSYSTEMS: dict[str, Ecosystem] = {
         simulation=lambda at: _nee(cropland_simulation(at)),
         observation=ObservationParameters(noise_floor=0.35, noise_slope=0.12),
     ),
+    "carbon_balance": Ecosystem(
+        target=NET,
+        name="cropland",
+        suitable=_cropland_climate,
+        land=cropland_land,
+        statics=_CROPLAND_STATICS,
+        classes=_cropland_classes,
+        truth=lambda at, hidden: _balance(cropland_truth(at, hidden)),
+        simulation=lambda at: _balance(cropland_simulation(at)),
+        observation=ObservationParameters(noise_floor=0.35, noise_slope=0.12),
+    ),
 }
 
 
@@ -134,14 +150,14 @@ def embedded_cube(pair: str, source: EmbeddedSource, world: WorldParameters | No
 
     Parameters
     ----------
-    pair : wetland_ch4, cropland_gpp or cropland_co2.
+    pair : wetland_ch4, cropland_gpp, cropland_co2 or carbon_balance.
     source : face, seed, number of places, years and first year. Both faces of one seed share land and weather.
-    world : strength and reach of hidden properties.
+    world : strength and reach of hidden properties; default: as the source says.
 
     Returns
     -------
     Dataset with dims (site, time), drivers, target, statics and classes under the names and units of ``variables``.
-    Towers also have ``<target>_qc``, ``_measured`` and ``_expected``, the flux without observation error.
+    Each target has ``<target>_qc`` and ``_measured``, of towers also ``_expected``, the flux without observation error.
 
     Raises
     ------
@@ -154,7 +170,9 @@ def embedded_cube(pair: str, source: EmbeddedSource, world: WorldParameters | No
     draw = draw_towers if source.face == "towers" else draw_cells
     lat, lon = draw(source.seed, kind.name, source.places, kind.suitable)
     parts = [
-        _chunk(kind, source, world or WorldParameters(), lat[first : first + _CHUNK], lon[first : first + _CHUNK])
+        _chunk(
+            kind, source, world or WorldParameters.of(source), lat[first : first + _CHUNK], lon[first : first + _CHUNK]
+        )
         for first in range(0, len(lat), _CHUNK)
     ]
     cube = (
@@ -173,13 +191,23 @@ def embedded_cube(pair: str, source: EmbeddedSource, world: WorldParameters | No
     return cube
 
 
-def _chunk(kind: Ecosystem, source: EmbeddedSource, world: WorldParameters, lat: Sites, lon: Sites) -> xr.Dataset:
-    """Cube of some of the places."""
+def setting(kind: Ecosystem, source: EmbeddedSource, lat: Sites, lon: Sites) -> Setting:
+    """Return all that the process models read about places (site,), years run to settle included."""
     seed, first, years = source.seed, source.start - _SPIN_UP, source.years + _SPIN_UP
     climate = normals(seed, lat, lon)
-    days = days_of(first, years)
     weather = daily_weather(seed, lat, lon, climate, first, years)
-    at = Setting(seed, lat, lon, days, climate, kind.land(seed, lat, lon, climate), weather)
+    return Setting(seed, lat, lon, days_of(first, years), climate, kind.land(seed, lat, lon, climate), weather)
+
+
+def recorded(source: EmbeddedSource) -> slice:
+    """Days of a setting that are the record; those before it settled the soils."""
+    return slice(len(days_of(source.start - _SPIN_UP, _SPIN_UP)), None)
+
+
+def _chunk(kind: Ecosystem, source: EmbeddedSource, world: WorldParameters, lat: Sites, lon: Sites) -> xr.Dataset:
+    """Cube of some of the places."""
+    at = setting(kind, source, lat, lon)
+    days, weather = at.days, at.weather
     drivers = {
         "TA": weather.ta,
         "TA_MIN": weather.ta_min,
@@ -189,27 +217,12 @@ def _chunk(kind: Ecosystem, source: EmbeddedSource, world: WorldParameters, lat:
         "P": weather.rain,
         "PA": weather.pa,
     }
-    kept = slice(len(days_of(first, _SPIN_UP)), None)
-    if source.face == "towers":
-        flux = kind.truth(at, Hidden(seed, lat, lon, world))
-        sun = extraterrestrial_radiation(lat[:, None], day_of_year(days[kept])[None, :])
-        rngs = local_generators(seed, f"observation/{kind.target}", lat, lon)
-        seen = observe(flux.target[:, kept], sun, rngs, kind.observation)
-        target = {
-            kind.target: seen.value,
-            kind.target + QC_SUFFIX: seen.qc,
-            kind.target + MEASURED_SUFFIX: seen.measured,
-            kind.target + EXPECTED_SUFFIX: flux.target[:, kept],
-        }
-    else:
-        flux = kind.simulation(at)
-        whole = np.ones((len(lat), len(days[kept])))
-        target = {
-            kind.target: flux.target[:, kept],
-            kind.target + QC_SUFFIX: whole,
-            kind.target + MEASURED_SUFFIX: whole,
-        }
-    series = {name: values[:, kept] for name, values in (drivers | flux.management).items()} | target
+    kept = recorded(source)
+    towers = source.face == "towers"
+    flux = kind.truth(at, Hidden(at.seed, lat, lon, world)) if towers else kind.simulation(at)
+    made = {name: values[:, kept] for name, values in ({kind.target: flux.target} | flux.gross).items()}
+    targets = _observed(kind, at, made, days[kept]) if towers else _whole(made)
+    series = {name: values[:, kept] for name, values in (drivers | flux.management).items()} | targets
     statics = _statics(at)
     variables: dict[str, tuple[tuple[str, ...], NDArray[np.float32], dict[str, str]]] = {
         name: (("site", "time"), values.astype(np.float32), _attributes(name)) for name, values in series.items()
@@ -218,6 +231,25 @@ def _chunk(kind: Ecosystem, source: EmbeddedSource, world: WorldParameters, lat:
     classes = {name: (("site",), values, {"long_name": CLASSES[name]}) for name, values in kind.classes(at).items()}
     coords = {"time": days[kept].astype("datetime64[ns]"), "lat": ("site", lat), "lon": ("site", lon)}
     return xr.Dataset(variables | classes, coords=coords)
+
+
+def _observed(kind: Ecosystem, at: Setting, true: dict[str, Series], days: NDArray[np.datetime64]) -> dict[str, Series]:
+    """Return true fluxes (site, day) as towers see them, with their companions; gross ones come out of the net one."""
+    sun = extraterrestrial_radiation(at.lat[:, None], day_of_year(days)[None, :])
+    rngs = local_generators(at.seed, f"observation/{kind.target}", at.lat, at.lon)
+    seen = observe(true[kind.target], sun, rngs, kind.observation)
+    values = {kind.target: seen.value}
+    if SOURCE in true:
+        rngs = local_generators(at.seed, "observation/partition", at.lat, at.lon)
+        values[SINK], values[SOURCE] = partition(seen.value, true[SOURCE], rngs)
+    companions = {QC_SUFFIX: seen.qc, MEASURED_SUFFIX: seen.measured}
+    shares = {name + suffix: share for name in values for suffix, share in companions.items()}
+    return values | shares | {name + EXPECTED_SUFFIX: flux for name, flux in true.items()}
+
+
+def _whole(made: dict[str, Series]) -> dict[str, Series]:
+    """Return a simulation's fluxes (site, day) with their companions: nothing is missing."""
+    return made | {name + suffix: np.ones_like(made[name]) for name in made for suffix in (QC_SUFFIX, MEASURED_SUFFIX)}
 
 
 def _statics(at: Setting) -> dict[str, Sites]:
