@@ -8,11 +8,14 @@ describes days that ended before or on the last day of block ``m``, so a day may
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+Array = TypeVar("Array", NDArray[np.float32], NDArray[np.float64], Tensor)
 
 
 class Batch(TypedDict):
@@ -70,13 +73,58 @@ class Layout:
     window: WindowLayout
 
 
+STEEPEST = 80.0  # argument beyond which a hyperbolic sine leaves single precision
+
+
+def to_asinh(flux: Array, at: float | None) -> Array:
+    """Return ``asinh(flux / at)``: a straight line below ``at``, a logarithm above; ``flux`` itself without ``at``."""
+    if at is None:
+        return flux
+    return torch.asinh(flux / at) if isinstance(flux, Tensor) else np.arcsinh(flux / at)
+
+
+def from_asinh(bent: Array, at: float | None) -> Array:
+    """Return ``at * sinh(bent)``, what ``to_asinh`` was given; constant where it would overflow."""
+    if at is None:
+        return bent
+    if isinstance(bent, Tensor):
+        return at * torch.sinh(bent.clamp(-STEEPEST, STEEPEST))
+    return at * np.sinh(np.clip(bent, -STEEPEST, STEEPEST))
+
+
 @dataclass(frozen=True)
 class TargetScale:
-    """Turns one scaled flux into its unit: ``flux = scaled * std + mean``."""
+    """Turns one scaled flux into its unit and back: ``flux = scaled * std + mean``.
+
+    A flux with a long tail may be learned as ``asinh(flux / asinh_at)``, which keeps sign and zero: then
+    ``flux = asinh_at * sinh(scaled * std + mean)`` (Burbidge et al. 1988, doi:10.1080/01621459.1988.10478575).
+
+    Attributes
+    ----------
+    unit : of the flux.
+    mean, std : of the flux in training, or of ``asinh(flux / asinh_at)``.
+    asinh_at : size of a flux, in its unit, at which the line bends into a logarithm; None learns the flux itself.
+    flux_std : with ``asinh_at``, standard deviation of the flux in training, in its unit.
+    """
 
     unit: str
     mean: float
     std: float
+    asinh_at: float | None = None
+    flux_std: float | None = None
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the flux in training, in its unit: what errors are compared with."""
+        return self.std if self.flux_std is None else self.flux_std
+
+    def to_units(self, scaled: Array) -> Array:
+        """Turn scaled fluxes of any shape into their unit."""
+        return from_asinh(scaled * self.std + self.mean, self.asinh_at)
+
+    def to_scaled(self, flux: Array) -> Array:
+        """Scale fluxes of any shape; NaN stays NaN."""
+        return (to_asinh(flux, self.asinh_at) - self.mean) / self.std
 
 
 # What of a query's own fluxes is shown: none; the first few days; its past; all but a gap.

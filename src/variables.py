@@ -58,6 +58,9 @@ TARGETS: dict[str, Variable] = {
     "FCO2": Variable("umol m-2 s-1", "soil CO2 efflux", (-20.0, 100.0)),
 }
 
+# NEE = RECO - GPP: what takes carbon up and what gives it back. Whoever predicts all three keeps this.
+NET, SOURCE, SINK = "NEE", "RECO", "GPP"
+
 STATICS: dict[str, Variable] = {
     "elevation": Variable("m", "elevation above sea level", (-500.0, 6000.0)),
     "abs_lat": Variable("degrees", "distance from the equator in latitude", (0.0, 90.0)),

@@ -1,6 +1,7 @@
 """From files to batches: one LightningDataModule a flux/ecosystem pair."""
 
 from .base import FluxDataModule
+from .carbon_balance import CarbonBalance
 from .cropland_co2 import CroplandCO2
 from .cropland_gpp import CroplandGPP
 from .terrestrial_carbon import TerrestrialCarbon
@@ -10,5 +11,13 @@ from .wetland_ch4 import WetlandCH4
 
 PAIRS: dict[str, type[FluxDataModule]] = {
     module.pair.name: module
-    for module in (WetlandCH4, CroplandGPP, CroplandCO2, TerrestrialGPP, TerrestrialCO2, TerrestrialCarbon)
+    for module in (
+        WetlandCH4,
+        CroplandGPP,
+        CroplandCO2,
+        TerrestrialGPP,
+        TerrestrialCO2,
+        TerrestrialCarbon,
+        CarbonBalance,
+    )
 }

@@ -9,7 +9,7 @@ import yaml
 from numpy.typing import NDArray
 
 from ..atomic import write_text
-from ..contracts import TargetScale
+from ..contracts import TargetScale, to_asinh
 from ..errors import UserError
 from ..variables import lookup
 from .roles import Roles
@@ -30,13 +30,21 @@ class Scaler:
     classes: dict[str, tuple[str, ...]]
 
     @classmethod
-    def fit(cls, cube: xr.Dataset, roles: Roles, train: NDArray[np.bool_], trainable: NDArray[np.bool_]) -> "Scaler":
+    def fit(
+        cls,
+        cube: xr.Dataset,
+        roles: Roles,
+        train: NDArray[np.bool_],
+        trainable: NDArray[np.bool_],
+        asinh_at: float | None = None,
+    ) -> "Scaler":
         """Fit on training sites and days.
 
         Parameters
         ----------
         train : (site, day) days of the training period at training sites, whether or not a flux is known.
         trainable : (site, day, target) training days of each target.
+        asinh_at : targets are scaled after ``asinh(flux / asinh_at)``; None scales the fluxes themselves.
 
         Raises
         ------
@@ -51,7 +59,7 @@ class Scaler:
             if not trainable[..., i].any():
                 raise UserError(f"no day of {name} can be trained on: check data.quality and the quality columns")
             values = cube[name].transpose("site", "time").to_numpy()[trainable[..., i]]
-            targets.append(TargetScale(lookup(name).unit, *_moments(name, values)))
+            targets.append(_target_scale(name, values, asinh_at))
         classes = {
             name: tuple(sorted({str(label) for label in cube[name].to_numpy()[sites]} - {"unknown"}))
             for name in roles.classes
@@ -86,7 +94,7 @@ class Scaler:
     def save(self, path: Path) -> None:
         """Write as YAML."""
         content = {
-            "targets": {name: asdict(scale) for name, scale in zip(self.roles.targets, self.targets, strict=True)},
+            "targets": {name: _said(scale) for name, scale in zip(self.roles.targets, self.targets, strict=True)},
             "fast": {name: self._entry(name) for name in self.roles.fast},
             "static": {name: self._entry(name) for name in self.roles.static},
             "classes": {name: list(labels) for name, labels in self.classes.items()},
@@ -111,12 +119,25 @@ class Scaler:
             return cls(
                 Roles(tuple(raw["targets"]), tuple(raw["fast"]), tuple(raw["static"]), tuple(raw["classes"])),
                 {name: (entry["mean"], entry["std"]) for name, entry in (raw["fast"] | raw["static"]).items()},
-                tuple(TargetScale(scale["unit"], scale["mean"], scale["std"]) for scale in raw["targets"].values()),
+                tuple(TargetScale(**scale) for scale in raw["targets"].values()),
                 {name: tuple(labels) for name, labels in raw["classes"].items()},
             )
         except (OSError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             why = " ".join(str(error).split())  # a YAML error has several lines
             raise UserError(f"{path}: not a readable scaler ({why}); is this a finished run?") from error
+
+
+def _target_scale(name: str, values: NDArray[np.float32], asinh_at: float | None) -> TargetScale:
+    """Scale of the finite values of a flux, in its unit."""
+    unit, (mean, std) = lookup(name).unit, _moments(name, values)
+    if asinh_at is None:
+        return TargetScale(unit, mean, std)
+    return TargetScale(unit, *_moments(name, to_asinh(values, asinh_at)), asinh_at, flux_std=std)
+
+
+def _said(scale: TargetScale) -> dict[str, float | str]:
+    """Return what a scale says; of a linear one, nothing about a transform."""
+    return {name: value for name, value in asdict(scale).items() if value is not None}
 
 
 def _moments(name: str, values: NDArray[np.float32]) -> tuple[float, float]:

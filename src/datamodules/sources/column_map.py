@@ -169,12 +169,23 @@ def _check(declared: ColumnMap, where: str) -> None:
         to_canonical(name, variable.unit, f"{where}: variables.{name}")
         if (variable.column is None) == (not variable.sum):
             raise UserError(f"{where}: variables.{name} needs either 'column' or 'sum'")
+        _check_terms(variable, f"{where}: variables.{name}.sum")
         if name not in TARGETS and (variable.qc or variable.measured):
             raise UserError(f"{where}: variables.{name} is a driver; only fluxes take 'qc' and 'measured'")
         for site, unit in variable.unit_at.items():
             to_canonical(name, unit, f"{where}: variables.{name}.unit_at.{site}")
     for name, static in declared.site_table.statics.items():
         to_canonical(name, static.unit, f"{where}: site_table.statics.{name}")
+
+
+def _check_terms(variable: DailyVariable, where: str) -> None:
+    """Refuse a sum that names no column in a term, or one column twice."""
+    named = [column for _, column in variable.terms]
+    for column in named:
+        if not column:
+            raise UserError(f"{where}: a term names no column; write each as 'column' or '-column'")
+        if named.count(column) > 1:
+            raise UserError(f"{where}: the column {column!r} stands twice; name each column once")
 
 
 def _check_names(given: Mapping[str, object], known: Mapping[str, object], where: str) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...config.schema import TableSource
 from ...errors import UserError
-from ...variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, lookup
+from ...variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, TARGETS, lookup
 from ..cube import attributes
 from .column_map import ColumnMap, DailyVariable, load_column_map
 from .daily_table import DailyRows, read_daily
@@ -36,9 +36,11 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     notes = list(rows.notes)
     if declared.calendar == "noleap":
         notes.append("365-day calendar: 29 February of leap years has no values")
+    implausible = _implausible_columns(rows, declared)
     variables: dict[str, xr.DataArray] = {}
     for name, variable in declared.variables.items():
-        variables[name] = _scatter(_flux_or_driver(rows, name, variable, notes), rows, attributes(name))
+        values = _flux_or_driver(rows, name, variable, implausible, notes)
+        variables[name] = _scatter(values, rows, attributes(name))
         for suffix, column, words in (
             (QC_SUFFIX, variable.qc, "share of the day measured or well filled"),
             (MEASURED_SUFFIX, variable.measured, "share of the day measured"),
@@ -50,8 +52,37 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     return cube.assign_attrs(_about(declared, notes))
 
 
-def _flux_or_driver(rows: DailyRows, name: str, variable: DailyVariable, notes: list[str]) -> NDArray[np.float64]:
-    """Return one variable (row,) in its canonical unit, implausible values masked."""
+def _flux_or_driver(
+    rows: DailyRows, name: str, variable: DailyVariable, columns: dict[str, NDArray[np.bool_]], notes: list[str]
+) -> NDArray[np.float64]:
+    """Return one variable (row,) in its canonical unit, implausible values masked.
+
+    A sum is missing where one of its ``columns`` is implausible as a flux of its own: two errors may cancel.
+    """
+    values = _canonical(rows, name, variable)
+    outside = _outside(name, values)
+    if outside.any():
+        low, high = lookup(name).plausible
+        count = int(outside.sum())
+        notes.append(f"{name}: {count} values outside [{low:g}, {high:g}] {lookup(name).unit} were masked")
+    terms = [columns[column] for _, column in variable.terms if variable.sum and column in columns]
+    of_terms = np.logical_or.reduce(terms) & np.isfinite(values) & ~outside if terms else np.zeros_like(outside)
+    if of_terms.any():
+        notes.append(f"{name}: {int(of_terms.sum())} values made of an implausible one were masked")
+    return np.where(outside | of_terms, np.nan, values)
+
+
+def _implausible_columns(rows: DailyRows, declared: ColumnMap) -> dict[str, NDArray[np.bool_]]:
+    """Rows (row,) in which a column that is a flux by itself is implausible as that flux."""
+    return {
+        variable.column: _outside(name, _canonical(rows, name, variable))
+        for name, variable in declared.variables.items()
+        if name in TARGETS and variable.column is not None
+    }
+
+
+def _canonical(rows: DailyRows, name: str, variable: DailyVariable) -> NDArray[np.float64]:
+    """Return one variable (row,) in its canonical unit."""
     summed = np.zeros(len(rows.site))
     for sign, column in variable.terms:
         summed = summed + sign * rows.numbers[column]
@@ -59,12 +90,12 @@ def _flux_or_driver(rows: DailyRows, name: str, variable: DailyVariable, notes: 
     for place, unit in variable.unit_at.items():
         there = np.array([of_site == place for of_site in rows.places])[rows.site]
         values[there] = to_canonical(name, unit, f"variables.{name}.unit_at.{place}")(summed[there])
+    return values
+
+
+def _outside(name: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
     low, high = lookup(name).plausible
-    implausible = (values < low) | (values > high)
-    if implausible.any():
-        count = int(implausible.sum())
-        notes.append(f"{name}: {count} values outside [{low:g}, {high:g}] {lookup(name).unit} were masked")
-    return np.where(implausible, np.nan, values)
+    return np.asarray((values < low) | (values > high))
 
 
 def _share(rows: DailyRows, column: str) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raciflux.datamodules.sources import read
+from raciflux.errors import UserError
 
 
 def values(cube, name):
@@ -54,7 +55,34 @@ def test_signs_units_and_exceptions(product):
     assert cube["GPP"].to_numpy()[1, 0] == pytest.approx(-3 * 1.0377, rel=1e-4)
     assert cube["GPP"].to_numpy()[0, 2] == pytest.approx(float("nan"), nan_ok=True)  # -8 is below -5
     assert "GPP: 4 values" in cube.attrs["reading_notes"]
-    assert cube["NEE"].to_numpy()[1].tolist() == [-2.0, -2.0, -2.0, -2.0]
+    nan = pytest.approx(float("nan"), nan_ok=True)
+    assert cube["NEE"].to_numpy()[1].tolist() == [-2.0, -2.0, nan, nan]  # made of a GPP that is implausible itself
+    assert "NEE: 4 values made of an implausible one were masked" in cube.attrs["reading_notes"]
+
+
+def test_respiration_declared_as_a_sum_keeps_the_balance_and_its_range(product):
+    product.columns["variables"]["GPP"] = {"column": "gpp", "unit": "gC m-2 d-1"}
+    product.daily = product.daily.with_columns(
+        nee=pl.Series([-1.0, -2.0, 0.5, -70.0, 20.0, -9999.0]), gpp=pl.Series([3.0, 4.0, None, 76.0, 20.0, 8.0])
+    )
+    cube = product.read()
+    nan = pytest.approx(float("nan"), nan_ok=True)
+    assert cube["RECO"].to_numpy()[1].tolist() == [2.0, 2.0, nan, nan]  # missing in one; 6 of two that are implausible
+    assert np.isnan(cube["RECO"].to_numpy()[0]).all()  # 40 is above 35
+    assert "RECO: 1 values outside [-5, 35] gC m-2 d-1 were masked" in cube.attrs["reading_notes"]
+    assert "RECO: 1 values made of an implausible one were masked" in cube.attrs["reading_notes"]
+    known = np.isfinite(cube["RECO"])
+    np.testing.assert_array_equal(cube["NEE"].where(known), (cube["RECO"] - cube["GPP"]).where(known))
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [(["nee", "-"], "a term names no column"), (["nee", "-nee"], "the column 'nee' stands twice")],
+)
+def test_a_sum_of_nothing_or_of_one_column_twice_is_refused(csv_product, terms, said):
+    csv_product.columns["variables"]["RECO"]["sum"] = terms
+    with pytest.raises(UserError, match=rf"columns.yaml: variables.RECO.sum: {said}"):
+        csv_product.read()
 
 
 def test_replicates_become_sites_and_daily_classes_belong_to_them(product):
