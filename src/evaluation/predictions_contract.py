@@ -12,6 +12,10 @@ Optional, of models that know their uncertainty:
 * ``prediction_quantile`` (quantile, site, time) with the coordinate ``quantile`` (levels, 0-1, increasing);
 * ``prediction_spread`` (site, time), the standard deviation over the members of an ensemble.
 
+Optional, of models with a bank of training sites: ``dissimilarity_slow, dissimilarity_fast`` (site,), the distance to
+it in each role, NaN where nothing of it may be seen, with the attribute ``threshold`` (one number, or one a fold); and
+``inside_area`` (site,) int8, 1 where the site is within the threshold of every role.
+
 Optional attributes: ``question`` (*unseen*, the default, or *new_years*), ``causal`` (1, or 0 for a model that looks
 at days to come) and ``seed``.
 """
@@ -30,11 +34,14 @@ DAILY = ("site", "time")
 PER_SITE = ("site_id", "lat", "lon", "cluster", "fold")
 BOUNDS = ("lower", "upper")
 QUANTILES = "prediction_quantile"
+DISSIMILARITY, INSIDE = "dissimilarity_", "inside_area"
+DISTANCES = tuple(f"{DISSIMILARITY}{role}" for role in ("slow", "fast"))
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "expected": DAILY,
     **dict.fromkeys(BOUNDS, DAILY),
     "prediction_spread": DAILY,
     QUANTILES: ("quantile", *DAILY),
+    **dict.fromkeys((*DISTANCES, INSIDE), ("site",)),
 }
 
 
@@ -60,6 +67,8 @@ def _troubles(dataset: xr.Dataset) -> Iterator[str]:
         yield from _quantiles(dataset)
     if any(name in dataset for name in BOUNDS):
         yield from _bounds(dataset)
+    if any(name in dataset for name in (*DISTANCES, INSIDE)):
+        yield from _distances(dataset)
 
 
 def _attributes(dataset: xr.Dataset) -> Iterator[str]:
@@ -105,6 +114,8 @@ def _values(dataset: xr.Dataset) -> Iterator[str]:
                 why = "the model diverged; train with a lower learning rate"
                 if name in BOUNDS:
                     why = "too few sites to calibrate on; leave such a bound NaN"
+                if name in DISTANCES:
+                    why = "it may see nothing of the bank; leave such a distance NaN"
                 yield f"infinite {name} at site {str(site)!r}: {why}"
 
 
@@ -126,6 +137,19 @@ def _bounds(dataset: xr.Dataset) -> Iterator[str]:
     lower, upper = (dataset[name].to_numpy() for name in BOUNDS)
     for site in _site_id(dataset)[(lower > upper).any(1)]:
         yield f"'lower' is above 'upper' at site {str(site)!r}; order the bounds before writing them"
+
+
+def _distances(dataset: xr.Dataset) -> Iterator[str]:
+    for name in (*DISTANCES, INSIDE):
+        if name not in dataset:
+            yield f"variable {name!r} is missing; the distance to a bank is told of every role, with {INSIDE!r}"
+    for name in DISTANCES:
+        if "threshold" not in dataset[name].attrs:
+            yield f"variable {name!r} has no attribute 'threshold'; say up to where the bank reaches"
+        for site in _site_id(dataset)[dataset[name].to_numpy() < 0]:
+            yield f"negative {name} at site {str(site)!r}; a distance is 0 or more"
+    if not np.isin(dataset[INSIDE].to_numpy(), (0, 1)).all():
+        yield f"variable {INSIDE!r} holds other values than 0 and 1"
 
 
 def _site_id(dataset: xr.Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]:

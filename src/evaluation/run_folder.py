@@ -18,7 +18,7 @@ import xarray as xr
 from ..atomic import write_text
 from ..errors import UserError, did_you_mean
 from ..zarr_folder import with_text_as, write_folder
-from .predictions_contract import BOUNDS, QUANTILES, check_predictions
+from .predictions_contract import BOUNDS, INSIDE, QUANTILES, check_predictions
 from .wording import long_name
 
 TARGETS_FOLDER = "targets"
@@ -38,7 +38,11 @@ FLUXES = {
     QUANTILES: "quantile of the prediction",
     "prediction_spread": "standard deviation over the ensemble",
 }
-FLAG_MEANINGS = {"measured": "other scored", "convention": "other measured_or_well_filled"}
+FLAG_MEANINGS = {
+    "measured": "other scored",
+    "convention": "other measured_or_well_filled",
+    INSIDE: "outside inside",
+}
 
 
 class RunFolder:
@@ -120,9 +124,18 @@ class RunFolder:
 
     def neighbours(self) -> pl.DataFrame | None:
         """``neighbours.parquet`` of all folds: who was retrieved for each test site; None where nothing was."""
-        tables = [self._table(file, pl.read_parquet) for file in self._of_folds("neighbours.parquet")]
-        filled = [table for table in tables if table.height]
-        return pl.concat(filled) if filled else None
+        return self._parquet("neighbours.parquet")
+
+    def neighbour_seasons(self) -> pl.DataFrame | None:
+        """``neighbour_seasons.parquet`` of all folds: what of this target each neighbour showed in training, by month.
+
+        A run made before there was one has none, and None is returned.
+        """
+        return self._of_target(self._parquet("neighbour_seasons.parquet"))
+
+    def context(self) -> pl.DataFrame | None:
+        """``context.parquet`` of all folds: how far each level of context moved this target; None where none was."""
+        return self._of_target(self._parquet("context.parquet"))
 
     def baselines(self) -> list["RunFolder"]:
         """Run folders of the models trained beside this one, by name; those that lack this target are left out."""
@@ -131,6 +144,13 @@ class RunFolder:
         if self.target is None:
             return models
         return [RunFolder(model.path, self.target) for model in models if self.target in model.targets()]
+
+    def _parquet(self, name: str) -> pl.DataFrame | None:
+        filled = [table for file in self._of_folds(name) if (table := self._table(file, pl.read_parquet)).height]
+        return pl.concat(filled) if filled else None
+
+    def _of_target(self, table: pl.DataFrame | None) -> pl.DataFrame | None:
+        return table if table is None or self.target is None else table.filter(target=self.target)
 
     def _of_folds(self, pattern: str) -> list[Path]:
         return sorted([*self.path.glob(pattern), *self.path.glob(f"fold*/{pattern}")])

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..evaluation.predictions_contract import BOUNDS, QUANTILES
+from ..evaluation.predictions_contract import BOUNDS, DISTANCES, INSIDE, QUANTILES
 from ..variables import TARGETS
+from .applicability import agreed
 
 DIMS = ("site", "time")
 
@@ -25,11 +26,14 @@ class Pooled:
         self.quantiles: NDArray[np.float32] | None = None  # (level, site, day), summed
         self.bounds: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         self.attrs: dict[str, Any] = {}  # level and method of the intervals
+        self.distances: list[xr.Dataset] = []  # of each fold's bank
 
     def add(self, said: xr.Dataset) -> None:
         """Add one fold's ``prediction`` and, where it has them, ``prediction_quantile``, ``lower`` and ``upper``."""
         self.fluxes.append(said["prediction"].transpose(*DIMS).to_numpy())
         self.attrs = said.attrs
+        if INSIDE in said:
+            self.distances.append(said[[*DISTANCES, INSIDE]])
         if QUANTILES in said:
             levels = said[QUANTILES].transpose("quantile", *DIMS).to_numpy()
             self.quantiles = levels if self.quantiles is None else self.quantiles + levels
@@ -58,6 +62,10 @@ class Pooled:
                 made[f"{name}{suffix}"] = (DIMS, end, described(f"{name} bound of the interval of "))
             made[f"prediction{suffix}"][2]["ancillary_variables"] = " ".join(f"{name}{suffix}" for name in BOUNDS)
         return made
+
+    def distance(self) -> dict[str, Any]:
+        """Return how far from the folds' banks each site is, see ``agreed``; nothing without banks."""
+        return {str(name): values for name, values in agreed(self.distances).items()} if self.distances else {}
 
     def interval(self) -> dict[str, Any]:
         """Return level and method of the intervals as attributes; nothing without intervals."""

@@ -159,3 +159,18 @@ def _neighbours(predictions: xr.Dataset) -> pl.DataFrame:
         "weight",
     )
     return pl.DataFrame(rows, schema=list(names), orient="row")
+
+
+def with_distance(predictions: xr.Dataset, *, telling: bool = True, seed: int = 3) -> xr.Dataset:
+    """Add distances to a bank: of a telling one they grow with a site's error, else they are noise."""
+    rng = np.random.default_rng(seed)
+    sites = predictions.sizes["site"]
+    error = (predictions["prediction"] - predictions["observed"]).std("time").to_numpy()
+    own = np.argsort(np.argsort(error / predictions["prediction"].std("time").to_numpy())) / sites
+    base = own if telling else rng.random(sites)
+    slow, fast = (np.clip(0.2 + base + rng.normal(0, 0.05, sites), 0, None).astype(np.float32) for _ in range(2))
+    return predictions.assign(
+        dissimilarity_slow=("site", slow, {"units": "1", "long_name": "slow", "threshold": 0.9}),
+        dissimilarity_fast=("site", fast, {"units": "1", "long_name": "fast", "threshold": 0.9}),
+        inside_area=("site", ((slow <= 0.9) & (fast <= 0.9)).astype(np.int8)),
+    )

@@ -9,7 +9,7 @@ import zarr
 from raciflux.errors import UserError
 from raciflux.evaluation.run_folder import RunFolder, write_json, write_predictions
 
-from .fabricated import fabricate_predictions, fabricate_targets, with_uncertainty
+from .fabricated import fabricate_predictions, fabricate_targets, with_distance, with_uncertainty
 
 
 def test_predictions_come_back_as_written_and_say_what_they_are(run: Path):
@@ -105,6 +105,20 @@ def spoil(predictions: xr.Dataset, how: str) -> xr.Dataset:
         predictions.attrs["question"] = "new_sites"
     if how == "causal":
         predictions.attrs["causal"] = "yes"
+    if how == "infinite distance":
+        predictions["dissimilarity_fast"][1] = np.inf
+    if how == "negative distance":
+        predictions["dissimilarity_slow"][2] = -0.1
+    if how == "one role":
+        predictions = predictions.drop_vars("dissimilarity_slow")
+    if how == "no threshold":
+        del predictions["dissimilarity_fast"].attrs["threshold"]
+    if how == "no flag":
+        predictions = predictions.drop_vars("inside_area")
+    if how == "flag":
+        predictions["inside_area"][0] = 2
+    if how == "distance dims":
+        predictions["inside_area"] = predictions["inside_area"].expand_dims(time=predictions["time"])
     return predictions
 
 
@@ -129,11 +143,19 @@ def spoil(predictions: xr.Dataset, how: str) -> xr.Dataset:
         ("quantile dims", "'prediction_quantile' has dims"),
         ("question", "'new_sites' is unknown"),
         ("causal", "'causal' is 'yes'"),
+        ("infinite distance", "infinite dissimilarity_fast at site 'XX-S01': it may see nothing"),
+        ("negative distance", "negative dissimilarity_slow at site 'XX-S02'"),
+        ("one role", "'dissimilarity_slow' is missing"),
+        ("no threshold", "'dissimilarity_fast' has no attribute 'threshold'"),
+        ("no flag", "'inside_area' is missing"),
+        ("flag", "other values than 0 and 1"),
+        ("distance dims", "'inside_area' has dims"),
     ],
 )
 def test_predictions_that_break_the_contract_are_not_written(tmp_path: Path, how: str, says: str):
     with pytest.raises(UserError, match=says) as caught:
-        write_predictions(spoil(with_uncertainty(fabricate_predictions(sites=3)), how), tmp_path / "predictions.zarr")
+        whole = with_distance(with_uncertainty(fabricate_predictions(sites=3)))
+        write_predictions(spoil(whole, how), tmp_path / "predictions.zarr")
     assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
@@ -180,6 +202,18 @@ def test_uncertainty_comes_back_as_written_and_says_what_it_is(tmp_path: Path):
     np.testing.assert_array_equal(stored["quantile"], written["quantile"])
     assert stored["prediction"].attrs["ancillary_variables"] == "lower upper"
     assert (stored.attrs["interval_level"], stored.attrs["question"], stored.attrs["seed"]) == (0.9, "new_years", 3)
+
+
+def test_the_distance_to_a_bank_comes_back_as_written(tmp_path: Path):
+    written = with_distance(fabricate_predictions(sites=3))
+    written["dissimilarity_slow"][1] = np.nan
+    write_predictions(written, tmp_path / "predictions.zarr")
+    stored = RunFolder(tmp_path).predictions()
+    for name in ("dissimilarity_slow", "dissimilarity_fast", "inside_area"):
+        np.testing.assert_array_equal(stored[name], written[name])
+        assert stored[name].dtype == written[name].dtype
+    assert stored["dissimilarity_slow"].attrs["threshold"] == 0.9 and stored["inside_area"].dtype == np.int8
+    assert stored["inside_area"].attrs["flag_meanings"] == "outside inside"
 
 
 def test_an_interval_may_be_missing_on_some_days(tmp_path: Path):

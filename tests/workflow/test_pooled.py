@@ -12,6 +12,7 @@ def said(seed: int) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     flux = rng.normal(size=(2, DAYS)).astype(np.float32)
     flux[1, 2] = np.nan  # a day without drivers, for every fold
+    slow = np.array([0.2 + seed, np.nan if seed else 0.5], np.float32)
     quantiles = np.stack([flux - 1 - seed, flux, flux + 1 + seed])
     return xr.Dataset(
         {
@@ -19,6 +20,9 @@ def said(seed: int) -> xr.Dataset:
             "prediction_quantile": (("quantile", "site", "time"), quantiles),
             "lower": (("site", "time"), flux - 2),
             "upper": (("site", "time"), flux + 2 + seed),
+            "dissimilarity_slow": ("site", slow, {"threshold": seed}),
+            "dissimilarity_fast": ("site", np.array([0.2, np.nan], np.float32), {"threshold": 0.5}),
+            "inside_area": ("site", np.array([seed != 1, seed == 0], np.int8), {"flag_meanings": "outside inside"}),
         },
         {"quantile": LEVELS},
         {"interval_level": 0.9, "interval_method": "by hand"},
@@ -72,3 +76,20 @@ def test_what_the_folds_do_not_say_is_not_there(lost: list[str]) -> None:
     together = pooled(*(said(seed).drop_vars(lost) for seed in range(2)))
     assert not set(lost) & set(together.variables("GPP", ""))
     assert bool(together.interval()) == ("lower" not in lost)
+
+
+def test_the_distance_to_several_banks_is_their_mean_and_inside_is_what_most_say() -> None:
+    one = pooled(said(0)).distance()
+    assert one["inside_area"].to_numpy().tolist() == [1, 1] and one["dissimilarity_slow"].attrs["threshold"] == 0
+    made = pooled(*(said(seed) for seed in range(3))).distance()
+    assert made["inside_area"].to_numpy().tolist() == [1, 0] and made["inside_area"].dtype == np.int8
+    np.testing.assert_allclose(made["dissimilarity_slow"], [1.2, 0.5], rtol=1e-6)  # one bank alone knows of the second
+    np.testing.assert_allclose(made["dissimilarity_fast"], [0.2, np.nan], rtol=1e-6)
+    assert made["dissimilarity_slow"].attrs["threshold"] == [0, 1, 2]
+    even = pooled(said(0), said(1)).distance()
+    assert even["inside_area"].to_numpy().tolist() == [0, 0], "half is not most"
+
+
+def test_folds_without_a_bank_tell_no_distance() -> None:
+    bare = [said(seed).drop_vars(["dissimilarity_slow", "dissimilarity_fast", "inside_area"]) for seed in range(2)]
+    assert pooled(*bare).distance() == {}

@@ -36,6 +36,7 @@ def compare(
     runs: Sequence[RunFolder | ScoredRun],
     *,
     reference: str | None = None,
+    baselines: Sequence[str] | None = None,
     scores: Sequence[str] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
@@ -46,6 +47,7 @@ def compare(
     ----------
     runs : the model of interest first, then what it is compared with.
     reference : model that the others are held against; default the first, ``best_baseline`` the one validation chose.
+    baselines : models among which validation chooses the best baseline; default all but the first.
     scores : which scores; default all that the data admit.
     draws, seed : number of bootstrap draws, and what they are drawn with.
 
@@ -60,7 +62,8 @@ def compare(
     if len(listed) < 2:
         raise UserError("nothing to compare: give runs of two models, or one that was trained with compare=[...]")
     validation = {entry.label: mean_score(entry.folders) for entry in listed}
-    best = _best(listed[1:], validation)
+    known = listed[1:] if baselines is None else [entry for entry in listed if entry.label in baselines]
+    best = _best(known, validation)
     against = _reference(reference, listed, best)
     pairs = [(entry, against) for entry in listed if entry is not against]
     if best and against is not best and against is not listed[0]:

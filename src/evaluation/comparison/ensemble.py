@@ -12,7 +12,7 @@ import xarray as xr
 
 from ...atomic import write_text
 from ...errors import UserError
-from ..predictions_contract import BOUNDS, QUANTILES
+from ..predictions_contract import BOUNDS, DISTANCES, INSIDE, QUANTILES
 from ..run_folder import RunFolder, write_json, write_predictions
 from .asked import ask, require_same_test
 from .entries import model_identity, read_config, refuse_repeated, run_seed
@@ -65,7 +65,8 @@ def combine(members: Sequence[RunFolder]) -> xr.Dataset:
 
     ``prediction`` is the mean, NaN where a member has none; ``prediction_spread`` the standard deviation over members
     (divisor n - 1); ``prediction_quantile``, where all have the same levels, their mean level by level (Ratcliff 1979,
-    doi:10.1037/0033-2909.86.3.446). Calibrated bounds are left out: the mean of intervals has not their coverage.
+    doi:10.1037/0033-2909.86.3.446). Calibrated bounds are left out: the mean of intervals has not their coverage. The
+    distance to a bank stays where it is that of every member.
 
     Raises
     ------
@@ -85,6 +86,8 @@ def combine(members: Sequence[RunFolder]) -> xr.Dataset:
     aligned = [_in_order(dataset, first) for dataset in datasets]
     values = np.stack([dataset["prediction"].to_numpy() for dataset in aligned]).astype(np.float64)
     combined = first.drop_vars([name for name in (*BOUNDS, QUANTILES, "quantile") if name in first.variables])
+    if not _same_distances(aligned):
+        combined = combined.drop_vars([*DISTANCES, INSIDE], errors="ignore")
     combined["prediction"] = (("site", "time"), values.mean(0).astype(np.float32))
     combined["prediction_spread"] = (("site", "time"), values.std(0, ddof=1).astype(np.float32))
     if _same_levels(aligned):
@@ -127,6 +130,16 @@ def _in_order(dataset: xr.Dataset, first: xr.Dataset) -> xr.Dataset:
     """Return the sites in the order of the first member."""
     place = {site: i for i, site in enumerate(dataset["site_id"].to_numpy().astype(str))}
     return dataset.isel(site=[place[site] for site in first["site_id"].to_numpy().astype(str)])
+
+
+def _same_distances(datasets: Sequence[xr.Dataset]) -> bool:
+    told = [
+        {name: dataset[name].to_numpy() for name in (*DISTANCES, INSIDE) if name in dataset} for dataset in datasets
+    ]
+    return all(
+        own.keys() == told[0].keys() and all(np.array_equal(own[name], told[0][name], equal_nan=True) for name in own)
+        for own in told
+    )
 
 
 def _same_levels(datasets: Sequence[xr.Dataset]) -> bool:

@@ -16,11 +16,13 @@ def compare_folders(
     *,
     target: str | None = None,
     reference: str | None = None,
+    baselines: Sequence[str] | None = None,
     score: str | None = None,
     draws: int = DRAWS,
 ) -> dict[str, Comparison]:
     """Compare run folders: one comparison for each target that all have, or for ``target`` alone.
 
+    ``reference`` and ``baselines`` are as :func:`.compare.compare` takes them.
     Runs of one single model are compared with the models that were trained beside them (``RUN/baselines``).
 
     Raises
@@ -39,7 +41,11 @@ def compare_folders(
     scores = None if score is None else [score]
     return {
         name: compare(
-            _with_baselines([of_run[name] for of_run in folders]), reference=reference, scores=scores, draws=draws
+            _with_baselines([of_run[name] for of_run in folders]),
+            reference=reference,
+            baselines=baselines,
+            scores=scores,
+            draws=draws,
         )
         for name in common
     }

@@ -24,6 +24,7 @@ from .intervals import Intervals
 from .quantile_scores import QuantileScores
 from .spread import number, spread
 from .time_scales import Scale, summarise, time_scales
+from .trust import FARTHEST, Trust
 
 METRICS: dict[str, Callable[[Sums], FloatArray]] = {
     "r2": metrics.r2,
@@ -56,7 +57,8 @@ def per_site(predictions: xr.Dataset) -> pl.DataFrame:
     One row for each score and site: ``score, site_id, lat, lon, cluster, fold``, classes where known, ``region``,
     scored ``days``, ``days_without_prediction``, ``enters`` (has ``min_scored_days``), the metrics in the target's
     unit, ``mean_observed``; ``coverage, width`` and ``crps`` of a model that gives intervals and quantiles;
-    ``ceiling_r2`` where the truth without noise is known.
+    ``ceiling_r2`` where the truth without noise is known; of a model with a bank ``dissimilarity`` (the larger of the
+    roles') and whether the site is ``inside`` its area of applicability.
     """
     return score(predictions)[0]
 
@@ -65,7 +67,7 @@ def summary(predictions: xr.Dataset) -> dict[str, Any]:
     """Summarise a run as ``metrics.json`` holds it: identity, ``scores``, ``without_odd_sites`` (null without any).
 
     Each of ``scores`` holds counts, and what ``spread``, ``metrics``, ``time_scales``, ``error_parts``, ``groups``,
-    ``intervals`` and ``quantile_scores`` say of the sites that enter it.
+    ``intervals``, ``quantile_scores`` and ``trust`` say of the sites that enter it.
     """
     return score(predictions)[1]
 
@@ -105,6 +107,7 @@ class _Statistics:
     parts: ErrorParts
     intervals: Intervals | None
     quantiles: QuantileScores | None
+    trust: Trust | None
 
     @classmethod
     def of(cls, predictions: xr.Dataset, score: str) -> "_Statistics":
@@ -126,6 +129,7 @@ class _Statistics:
             parts=ErrorParts.of(observed, predicted, counted, dates),
             intervals=Intervals.of(predictions, scored),
             quantiles=QuantileScores.of(predictions, scored),
+            trust=Trust.of(predictions, scales["daily"].sums),
         )
 
 
@@ -147,6 +151,7 @@ def _score(table: pl.DataFrame, statistics: _Statistics, kept: NDArray[np.bool_]
         "error_parts": statistics.parts.summarise(enters, cluster),
         "by": by_group(table, statistics.model, enters),
         "intervals": _uncertainty(statistics, table, enters),
+        "trust": statistics.trust.summarise(enters, cluster) if statistics.trust else None,
     }
 
 
@@ -193,6 +198,9 @@ def _table(predictions: xr.Dataset, score: str, statistics: _Statistics) -> pl.D
         columns |= {"coverage": _column(statistics.intervals.coverage), "width": _column(statistics.intervals.width)}
     if statistics.quantiles:
         columns["crps"] = _column(statistics.quantiles.crps)
+    if statistics.trust:
+        columns |= {"dissimilarity": _column(statistics.trust.dissimilarity[FARTHEST])}
+        columns |= {"inside": np.where(statistics.trust.inside, "inside", "outside")}
     if statistics.truth:
         columns["ceiling_r2"] = _column(metrics.r2(statistics.truth))
     texts = {name: np.asarray(columns[name]).astype(str) for name in ("site_id", "region", *CLASSES) if name in columns}

@@ -10,7 +10,7 @@ from raciflux.evaluation.comparison.validation_score import validation_score
 from raciflux.evaluation.evaluate import score_run
 from raciflux.evaluation.run_folder import RunFolder
 
-from ..fabricated import fabricate_predictions, fabricate_targets, with_uncertainty
+from ..fabricated import fabricate_predictions, fabricate_targets, with_distance, with_uncertainty
 
 
 def test_identical_members_are_their_ensemble(written):
@@ -53,6 +53,17 @@ def test_quantiles_are_averaged_level_by_level_where_all_have_the_same(written):
     np.testing.assert_allclose(combined["prediction_quantile"], mean, rtol=1e-5, atol=1e-6)
     for other in (coarse, second.drop_vars(["prediction_quantile", "quantile"])):
         assert "prediction_quantile" not in combine([written(first), written(other)])
+
+
+def test_the_distance_to_a_bank_stays_where_it_is_that_of_every_member(written):
+    first, second = (with_distance(written(sites=6, seed=seed).predictions()) for seed in (0, 1))
+    same = second.assign({name: first[name] for name in ("dissimilarity_slow", "dissimilarity_fast", "inside_area")})
+    turned = same.isel(site=slice(None, None, -1))
+    kept = combine([written(first), written(turned)])
+    np.testing.assert_array_equal(kept["dissimilarity_slow"], first["dissimilarity_slow"])
+    for other in (second, written(sites=6, seed=1).predictions()):
+        for members in ([first, other], [other, first]):
+            assert "inside_area" not in combine([written(member) for member in members])
 
 
 UNLIKE = {

@@ -1,0 +1,154 @@
+"""Which level of context moved the answer: tested windows are predicted again with one level unknown to the model.
+
+Occlusion (Zeiler and Fergus 2014, doi:10.1007/978-3-319-10590-1_53) tells what the trained model makes of a level, not
+what the level does to the flux. A level is hidden as the model meets it where it is missing: values and masks 0, class
+code 0, an empty neighbourhood. Levels overlap, so their shifts do not add up.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..contracts import Batch, Layout
+from ..datamodules.base import FluxDataModule
+from ..modules.flux_module import FluxModule
+from ..modules.raci import Raci
+from .predictions import Predicted
+
+OWN_DAYS = "own days"
+WINDOWS_A_SITE = 2  # two years of scored days tell what moves an answer, and bound the cost where records are long
+YEAR = 365  # days; a trailing mean as long tells of the years, a shorter one of the months
+
+Answer = Callable[[Batch], Tensor]  # batch -> read-out (batch, day, target, parameter)
+
+
+def write_context(data: FluxDataModule, module: FluxModule, predicted: Predicted, path: Path) -> None:
+    """Write how far each level moved the prediction: a row a tested site, target, level and calendar month.
+
+    Columns: ``site_id, target, level, month`` (1-12), ``shift`` (mean of the prediction minus the prediction without
+    the level), ``size`` (mean of its absolute value), both in the target's unit, and ``days``, over how many: those of
+    the last two windows (two years by default) of each site's test.
+
+    Where own fluxes are shown the level *own days* compares ``predicted`` with what the network says without them, and
+    the other levels are taken from the latter.
+    """
+    module.eval().to(data.arrays.fast.device)
+    asked, months = data.predictable & data.test_days, _months(data)
+    without = answers_without(module.network, data.layout)
+    corrected = bool(data.shown.any()) and getattr(module.network, "own_days", None) is not None
+    shape = (len(asked), 12, len(data.roles.targets))
+    sums = {name: np.zeros((2, *shape)) for name in (*without, *([OWN_DAYS] if corrected else ()))}
+    days = np.zeros(shape[:2], np.int64)
+    for index in torch.split(latest(_windows(data), WINDOWS_A_SITE), data.batch_size):
+        site, day = _days(index, data)
+        counted = (day >= 0) & (day < asked.shape[1])
+        counted[counted] = asked[site[counted], day[counted]]
+        site, day = site[counted], day[counted]
+        np.add.at(days, (site, months[day]), 1)
+        batch = data.arrays.gather(index.to(data.arrays.fast.device), "test")
+        flux = _flux(module, module.network, batch)[counted]
+        moved = {name: flux - _flux(module, answer, batch)[counted] for name, answer in without.items()}
+        if corrected:
+            moved[OWN_DAYS] = predicted.flux[site, day] - flux
+        for name, shift in moved.items():
+            for total, values in zip(sums[name], (shift, np.abs(shift)), strict=True):
+                np.add.at(total, (site, months[day]), values)
+    _table(data, sums, days).write_parquet(path)
+
+
+def answers_without(network: nn.Module, layout: Layout) -> dict[str, Answer]:
+    """Return the network for each level that a batch or the network's retrieval has, blind to that level."""
+    blind: dict[str, Answer] = {}
+    if layout.static:
+        blind["statics"] = partial(_unknown, network, ("static", "static_mask"))
+    if layout.classes:
+        blind["classes"] = partial(_unknown, network, ("classes",))
+    spans = np.array([int(name.rsplit("_", 1)[1].removesuffix("d")) for name in layout.slow])
+    for name, hidden in (("months", spans < YEAR), ("years", spans >= YEAR)):
+        if hidden.any():
+            blind[name] = partial(_without_history, network, torch.from_numpy(~hidden))
+    if isinstance(network, Raci) and network.retrieval is not None:
+        for role, pool in network.retrieval.roles.items():
+            blind[f"{role} neighbours"] = partial(_without_neighbours, network, pool)
+    return blind
+
+
+def latest(windows: Tensor, most: int) -> Tensor:
+    """Keep the last ``most`` of each site's windows (window, 2), which are ordered by site and day."""
+    site = windows[:, 0]
+    end = torch.searchsorted(site.contiguous(), site.contiguous(), right=True)
+    return windows[end - torch.arange(len(site)) <= most]
+
+
+def _unknown(network: nn.Module, names: tuple[str, ...], batch: Batch) -> Tensor:
+    every: dict[str, Any] = dict(batch)
+    answer: Tensor = network(every | {name: torch.zeros_like(every[name]) for name in names})
+    return answer
+
+
+def _without_history(network: nn.Module, kept: Tensor, batch: Batch) -> Tensor:
+    """Answer without the slow features that are not ``kept`` (slow feature,)."""
+    share = kept.to(batch["slow"])
+    answer: Tensor = network(batch | {name: batch[name] * share for name in ("slow", "slow_mask")})
+    return answer
+
+
+def _without_neighbours(network: nn.Module, pool: nn.Module, batch: Batch) -> Tensor:
+    """Answer as if the role had found nobody: its context is the learned null."""
+    hook = pool.register_forward_hook(lambda pool, _, context: pool.null.expand_as(context))
+    try:
+        answer: Tensor = network(batch)
+    finally:
+        hook.remove()
+    return answer
+
+
+@torch.no_grad()
+def _flux(module: FluxModule, answer: Answer, batch: Batch) -> NDArray[np.float64]:
+    """Flux of the scored days (batch * scored, target), in units."""
+    flux = module.flux(answer(batch))[:, module.window.warmup :]
+    return np.asarray(flux.flatten(0, 1).double().cpu().numpy())
+
+
+def _windows(data: FluxDataModule) -> Tensor:
+    batches = list(data.predict_dataloader())
+    return torch.cat(batches) if batches else torch.empty((0, 2), dtype=torch.int64)
+
+
+def _days(index: Tensor, data: FluxDataModule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Site and day of each scored day of the windows (window * scored,)."""
+    site, first = index.cpu().numpy().T
+    day = first[:, None] + np.arange(data.window.warmup, data.window.days)
+    return np.repeat(site, data.window.scored), day.ravel()
+
+
+def _months(data: FluxDataModule) -> NDArray[np.int64]:
+    """Calendar month (day,) from 0."""
+    return np.asarray(data.cube["time"].to_numpy().astype("datetime64[M]").astype(np.int64) % 12)
+
+
+def _table(data: FluxDataModule, sums: Mapping[str, NDArray[np.float64]], days: NDArray[np.int64]) -> pl.DataFrame:
+    names, targets = data.cube["site_id"].to_numpy(), data.roles.targets
+    site, month = np.nonzero(days)
+    parts = [
+        {
+            "site_id": names[site].astype(str),
+            "target": [target] * len(site),
+            "level": [level] * len(site),
+            "month": (month + 1).astype(np.int8),
+            "shift": (shift[site, month, place] / days[site, month]).astype(np.float32),
+            "size": (size[site, month, place] / days[site, month]).astype(np.float32),
+            "days": days[site, month].astype(np.int32),
+        }
+        for place, target in enumerate(targets)
+        for level, (shift, size) in sums.items()
+    ]
+    schema = {"site_id": pl.String, "target": pl.String, "level": pl.String}
+    return pl.concat([pl.DataFrame(part, schema_overrides=schema) for part in parts]) if parts else pl.DataFrame()
