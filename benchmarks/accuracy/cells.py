@@ -12,12 +12,13 @@ import yaml
 from raciflux.config.compose import compose, to_yaml
 from raciflux.config.layers import flatten
 from raciflux.config.schema import Config
+from raciflux.simulation.ceiling import DRAWS
 
-from .grids import SEEDLESS, Grid
+from .grid import CEILING, SEEDLESS, Grid, Variant
 
 DONE = "cell.json"  # stands in the folder of a fold once the cell is finished, see ``work.run_cell``
 
-UNDECIDING = ("output", "resume", "trainer", "logger", "data.root")  # where and how it runs, not what comes out
+UNDECIDING = ("output", "resume", "trainer", "logger", "data.root", "label")  # where and how it runs, and its name
 
 # The same for every cell: one core a process, nothing sent anywhere.
 REGIME = (
@@ -35,7 +36,11 @@ class Run:
 
     Attributes
     ----------
-    overrides : the grid's regime, the split's overrides, then the model's chosen hyper-parameters.
+    model : name in the results.
+    overrides : the grid's regime, the split's overrides, the model's chosen hyper-parameters, then the variant's own.
+    trained : the model that a variant is one of; "" where it is ``model`` itself.
+    home : another grid in whose folder the cells lie; "" where it is ``grid`` itself.
+    only : the only folds that are wanted; empty wants all.
     """
 
     grid: str
@@ -44,25 +49,43 @@ class Run:
     model: str
     seed: int
     overrides: tuple[str, ...]
+    trained: str = ""
+    home: str = ""
+    only: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
-        """Where the run stands below the folder of runs."""
+        """Where the run, its folds pooled, stands below the folder of runs."""
         return f"{self.grid}/{self.split}/{self.model}-s{self.seed}"
+
+    @property
+    def place(self) -> str:
+        """Where its cells stand below the folder of runs."""
+        return f"{self.home or self.grid}/{self.split}/{self.model}-s{self.seed}"
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it is no model but the ceiling."""
+        return self.model == CEILING
 
     @property
     def arguments(self) -> list[str]:
         """What a user would type after ``python scripts/train.py`` to run it."""
-        return [f"experiment={self.experiment}", f"model={self.model}", f"seed={self.seed}", *REGIME, *self.overrides]
+        model = [f"model={self.trained or self.model}", *([f"label={self.model}"] if self.trained else [])]
+        return [f"experiment={self.experiment}", *model, f"seed={self.seed}", *REGIME, *self.overrides]
 
     def config(self) -> Config:
-        """Compose the run's configuration."""
+        """Compose the run's configuration; the ceiling has one for its data alone, and its model stands for nothing."""
         return compose(self.arguments)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """All that decides the result, by dotted key."""
-        return deciding(to_yaml(self.config()))
+        found = deciding(to_yaml(self.config()))
+        if not self.oracle:
+            return found
+        of_data = {path: value for path, value in found.items() if not path.startswith("model.")}
+        return of_data | {"model.name": CEILING, "model.draws": DRAWS}
 
     def begun(self, fold: Path) -> bool:
         """Whether the folder of a fold was begun under these settings; keys that either lacks decide nothing."""
@@ -78,7 +101,12 @@ class Run:
 
     def folds(self, folder: Path) -> list[Path]:
         """Folders of the finished folds of this run, below the folder of runs."""
-        return sorted(fold for fold in (folder / self.name).glob("fold*") if self.done(fold))
+        wanted = {f"fold{number}" for number in self.only}
+        return sorted(
+            fold
+            for fold in (folder / self.place).glob("fold*")
+            if (not wanted or fold.name in wanted) and self.done(fold)
+        )
 
 
 def runs_of(
@@ -93,9 +121,30 @@ def runs_of(
     seeds : number of seeds of models that draw anything.
     """
     return [
-        Run(name, grid.experiment, split, model, seed, (*grid.regime, *grid.splits[split], *chosen.get(model, ())))
+        run_of(name, grid, split, model, seed, hyper_parameters(grid, model, chosen))
         for seed, split, model in _wanted(grid, only, seeds)
     ]
+
+
+def hyper_parameters(grid: Grid, model: str, chosen: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return those chosen for a model; a variant for which none were has those of the model it is one of."""
+    return tuple(chosen.get(model, chosen.get(grid.variant(model).model, ())))
+
+
+def run_of(name: str, grid: Grid, split: str, model: str, seed: int, chosen: Sequence[str]) -> Run:
+    """Return one run of a grid with these hyper-parameters."""
+    variant = Variant("site_mean") if model == CEILING else grid.variant(model)
+    return Run(
+        name,
+        grid.experiment,
+        split,
+        model,
+        seed,
+        (*grid.regime, *grid.splits[split], *chosen, *variant.overrides),
+        trained="" if variant.model == model else variant.model,
+        home=grid.shares.get(model, ""),
+        only=grid.folds,
+    )
 
 
 def deciding(text: str) -> dict[str, Any]:
@@ -110,5 +159,6 @@ def _wanted(grid: Grid, only: Mapping[str, Sequence[str]], seeds: int) -> Iterat
     splits = [split for split in grid.splits if not only["splits"] or split in only["splits"]]
     models = [model for model in grid.models if not only["models"] or model in only["models"]]
     for seed, split, model in itertools.product(range(seeds), splits, models):
-        if (seed == 0 or model not in SEEDLESS) and model not in grid.leaves_out.get(split, ()):
+        seedless = model == CEILING or grid.variant(model).model in SEEDLESS
+        if (seed == 0 or not seedless) and model not in grid.leaves_out.get(split, ()):
             yield seed, split, model

@@ -1,38 +1,12 @@
 """Which models, splits, folds and seeds each benchmark runs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from raciflux.config.models import ESTIMATORS, NETWORKS
 
-SEEDLESS = ("site_mean", "climatology", "nearest_climatology")  # the same whatever the seed
+from .embedded_grids import EMBEDDED_GRIDS
+from .grid import SEEDLESS, Grid
+from .raci_grids import RACI_GRIDS
 
-
-@dataclass(frozen=True)
-class Grid:
-    """One benchmark.
-
-    Attributes
-    ----------
-    experiment : recipe that every cell starts from.
-    splits : overrides of each split, by its name in the results.
-    models : models that are run.
-    regime : overrides of every cell: the budget of training.
-    seeds : number of seeds of models that draw anything.
-    tuned_on : split on whose fold 0 hyper-parameters are chosen, by validation alone; None where there is no tuning.
-    leaves_out : models that a split does without, by the split's name.
-    about : what must be said beside every number of this benchmark.
-    """
-
-    experiment: str
-    splits: Mapping[str, tuple[str, ...]]
-    models: tuple[str, ...]
-    regime: tuple[str, ...]
-    seeds: int
-    tuned_on: str | None
-    about: str
-    leaves_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
+__all__ = ["GRIDS", "SEEDLESS", "Grid"]
 
 MODELS = (*ESTIMATORS, *NETWORKS)
 # The models a small benchmark compares: each family's plainest and strongest.
@@ -103,4 +77,6 @@ GRIDS: dict[str, Grid] = {
         tuned_on=None,
         about="The embedded world: made-up towers whose truth is known; networks are pretrained on its simulation.",
     ),
+    **RACI_GRIDS,
+    **EMBEDDED_GRIDS,
 }

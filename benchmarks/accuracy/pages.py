@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raciflux.atomic import write_text
-from raciflux.evaluation.scores.tables import summary
-from raciflux.evaluation.wording import LABELS
 
+from .ceiling_page import closed_table, noise_ceiling
 from .cells import Run
-from .collect import of_targets
-from .grids import Grid
+from .grid import Grid
 from .interval_page import interval_table
 from .split_page import compare_split, models_table, write_split_page
+from .sweep_page import write_sweep
 from .work import cells_of, pooled
+from .worlds import pooled_worlds
 
 HOUSE = "raci"
 TUNED = (
-    "* hyper-parameters were tuned on the validation clusters of fold 0 of the spatial split: every one of these sites "
-    "is tested in another fold, and many in the temporal split; likewise for what is called best on validation"
+    "* hyper-parameters were tuned on the validation clusters of fold 0 of the split {}: every one of these sites is "
+    "tested in another fold; likewise for what is called best on validation"
 )
 
 
@@ -27,23 +27,26 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
     """Write the tables of every split and target, from the runs whose folds are all finished.
 
     ``output/README.md`` says what was run and shows the models of each split under its stricter score;
-    ``output/SPLIT.md`` has their sizes, both scores and every comparison.
+    ``output/SPLIT.md`` has their sizes, both scores and every comparison. A grid with a ``stem`` calls them after it.
     """
     lines = [f"# Accuracy: {name}", "", grid.about, "", *_how(name, grid, runs, folder)]
     whole = list(pooled(runs, folder))
-    for split in grid.splits:
+    whole += pooled_worlds(whole, grid.pools, folder)
+    lines += write_sweep(grid, whole, draws, output) if grid.design else []
+    for split in (*grid.pools, *grid.splits):
         # The model of the house first: the others are its baselines, and one of them is the best on validation.
         of_split = sorted((one for one in whole if one[0].split == split), key=lambda one: one[0].model != HOUSE)
         if not of_split:
             continue
-        comparisons = compare_split(of_split, HOUSE, folder, draws)
-        write_split_page(name, grid, of_split, comparisons, folder, output / f"{split}.md")
-        lines += ["", f"## Split: {split}", "", f"Sizes, both scores and each comparison: [{split}.md]({split}.md)."]
-        lines += [*interval_table(of_split), *_ceiling(of_split[0][1])]
+        comparisons = compare_split(grid, of_split, HOUSE, draws)
+        page = grid.file(f"{split}.md")
+        write_split_page(name, grid, of_split, comparisons, folder, output / page)
+        lines += ["", f"## Split: {split}", "", f"Sizes, both scores and each comparison: [{page}]({page})."]
+        lines += [*interval_table(of_split), *noise_ceiling(of_split[0][1]), *closed_table(of_split, comparisons)]
         for comparison in comparisons:
             lines += models_table(comparison, comparison.scores[0])
     lines += ["", "## Cells", *_missing(grid, runs, folder)]
-    write_text("\n".join(lines) + "\n", output / "README.md")
+    write_text("\n".join(lines) + "\n", output / grid.page)
 
 
 def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
@@ -61,22 +64,13 @@ def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
         f"* {', '.join(sorted({cell['processor'] for cell in done}))}; no GPU",
         f"* every cell: {shlex.join(grid.regime) or 'the defaults of the recipe'}, the same split file, the same early "
         "stopping on validation clusters, one core, seeds 0, 1, ... paired over models; hyper-parameters as chosen in "
-        "`tuning.csv` where there is one",
-        *([TUNED] if grid.tuned_on else []),
-        "* `results.csv` holds every site's numbers; intervals resample clusters of towers and seeds",
+        f"`{grid.file('tuning.csv')}` where there is one"
+        + "".join(f", else as accuracy={other} chose" for other in reversed(grid.tuned_by)),
+        *([f"* only folds {', '.join(map(str, grid.folds))}"] if grid.folds else []),
+        *(f"* cells of {model} are those of accuracy={home}" for model, home in grid.shares.items()),
+        *([TUNED.format(grid.tuned_on)] if grid.tuned_on else []),
+        f"* `{grid.table}` holds every site's numbers; intervals resample clusters of towers and seeds",
     ]
-
-
-def _ceiling(place: Path) -> list[str]:
-    """Say what the truth without noise would score, where it is known: no model can do better."""
-    lines = []
-    for folder in of_targets(place):
-        for score, block in summary(folder.predictions())["scores"].items():
-            best = block["noise_ceiling"]
-            if best:
-                r2, rmse = best["per_site"]["r2"]["median"], best["per_site"]["rmse"]["median"]
-                lines.append(f"* noise ceiling, {LABELS[score]}: median R2 {r2:.3f}, median RMSE {rmse:.2f}")
-    return ["", *lines] if lines else []
 
 
 def _missing(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raciflux.atomic import write_text
+from raciflux.evaluation.comparison.compare import BEST
 from raciflux.evaluation.comparison.compared import Comparison, ModelLine, ScoreComparison
 from raciflux.evaluation.comparison.folders import compare_folders
 from raciflux.evaluation.comparison.tables import (
@@ -19,18 +20,26 @@ from raciflux.evaluation.comparison.tables import (
 )
 
 from .cells import Run
-from .grids import Grid
+from .grid import Grid
 from .markdown import markdown
 
 BOUNDS = " ({})"  # how an interval follows its number
 
 
-def compare_split(of_split: Sequence[tuple[Run, Path]], house: str, folder: Path, draws: int) -> list[Comparison]:
-    """Hold the runs of a split against its best baseline on validation, one comparison a target; none of one model."""
-    if len({run.model for run, _ in of_split}) < 2:
+def compare_split(grid: Grid, of_split: Sequence[tuple[Run, Path]], house: str, draws: int) -> list[Comparison]:
+    """Hold the runs of a split against one of them, one comparison a target; none of one model.
+
+    It is the grid's reference, or else the best baseline on validation. Variants of the model of the house are no
+    baselines, and the ceiling is no model: it is left out.
+    """
+    entering = [(run, place) for run, place in of_split if not run.oracle]
+    models = {run.model: None for run, _ in entering}
+    if len(models) < 2:
         return []
-    best = _best_on_validation([run for run, _ in of_split if run.model != house], folder)
-    return list(compare_folders([place for _, place in of_split], reference=best, draws=draws).values())
+    baselines = [model for model in models if grid.variant(model).model != house]
+    reference = grid.reference if grid.reference in models else BEST if baselines else None
+    places = [place for _, place in entering]
+    return list(compare_folders(places, reference=reference, baselines=baselines, draws=draws).values())
 
 
 def write_split_page(
@@ -43,7 +52,7 @@ def write_split_page(
 ) -> None:
     """Write sizes, then each target's tables under each score."""
     runs = [run for run, _ in of_split]
-    lines = [f"# Accuracy: {name}, split {runs[0].split}", "", "What was run, with what: [README.md](README.md)."]
+    lines = [f"# Accuracy: {name}, split {runs[0].split}", "", f"What was run, with what: [{grid.page}]({grid.page})."]
     lines += _sizes(grid, runs, folder)
     for comparison in comparisons:
         lines += _tables(comparison)
@@ -57,16 +66,6 @@ def models_table(comparison: Comparison, compared: ScoreComparison) -> list[str]
     return ["", f"### {title(comparison, compared)}", "", *markdown(MODEL_HEADER, [rows[i] for i in order])]
 
 
-def _best_on_validation(runs: Sequence[Run], folder: Path) -> str:
-    """Return the model with the smallest validation score, averaged over folds and seeds."""
-    scores: dict[str, list[float]] = {}
-    for run in runs:
-        scores.setdefault(run.model, []).extend(
-            left["validation"] for fold in run.folds(folder) if (left := run.done(fold))
-        )
-    return min(scores, key=lambda model: statistics.mean(scores[model]))
-
-
 def _sizes(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
     """Table of sizes, chosen hyper-parameters, validation and training time of each model."""
     header = ("model", "trained numbers", "minutes a fold", "validation RMSE / spread", "hyper-parameters")
@@ -74,17 +73,21 @@ def _sizes(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
     for model in {run.model: None for run in runs}:
         of_model = [run for run in runs if run.model == model]
         cells = [left for run in of_model for fold in run.folds(folder) if (left := run.done(fold))]
-        chosen = [text for text in of_model[0].overrides if text not in (*grid.regime, *grid.splits[of_model[0].split])]
+        if not cells:  # worlds pooled: each says its own
+            continue
+        common = (*grid.regime, *grid.splits[of_model[0].split])
+        chosen = [text for text in of_model[0].overrides if text not in common]
+        validation = [cell["validation"] for cell in cells if cell["validation"] is not None]
         rows.append(
             (
                 model,
                 f"{cells[0]['parameters']:,}" if cells[0]["parameters"] else "–",
                 f"{statistics.median(cell['minutes'] for cell in cells):.1f}",
-                f"{statistics.mean(cell['validation'] for cell in cells):.3f}",
+                f"{statistics.mean(validation):.3f}" if validation else "–",
                 shlex.join(chosen) or "defaults",
             )
         )
-    return ["", *markdown(header, rows)]
+    return ["", *markdown(header, rows)] if rows else []
 
 
 def _tables(comparison: Comparison) -> list[str]:

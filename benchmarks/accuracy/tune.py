@@ -10,8 +10,9 @@ import yaml
 from raciflux.atomic import replacing
 from raciflux.errors import UserError
 
-from .cells import Run
-from .grids import Grid
+from .cells import hyper_parameters, run_of
+from .grid import Grid
+from .grids import GRIDS
 from .work import Cell
 
 CANDIDATES = Path(__file__).parent / "candidates.yaml"
@@ -41,12 +42,10 @@ def tuning_cells(name: str, grid: Grid, folder: Path, models: Sequence[str]) -> 
     assert grid.tuned_on is not None
     cells = []
     for model, of_model in candidates().items():
-        if model not in grid.models or (models and model not in models):
+        if model not in grid.models or model in grid.shares or (models and model not in models):
             continue
         for number, overrides in enumerate(of_model):
-            run = Run(
-                name, grid.experiment, grid.tuned_on, model, 0, (*grid.regime, *grid.splits[grid.tuned_on], *overrides)
-            )
+            run = run_of(name, grid, grid.tuned_on, model, 0, overrides)
             cells.append(Cell(run, 0, folder / name / "tuning" / model / str(number) / "fold0"))
     return cells
 
@@ -91,3 +90,23 @@ def _rows(table: Path) -> list[dict[str, Any]]:
 def chosen(table: Path) -> dict[str, tuple[str, ...]]:
     """Read the choices of a committed tuning table; empty where there is none, and defaults are used."""
     return {row["model"]: tuple(shlex.split(row["overrides"])) for row in _rows(table) if row["chosen"] == "1"}
+
+
+def tuned_for(name: str, tables: Path) -> dict[str, tuple[str, ...]]:
+    """Return the hyper-parameters of a benchmark's models, as overrides.
+
+    Its own choice goes before those of ``tuned_by``, later ones before earlier; a model whose cells are shared has what
+    the benchmark has that it shares them with.
+    """
+    grid = GRIDS[name]
+    found: dict[str, tuple[str, ...]] = {}
+    for other in (*grid.tuned_by, name):
+        found |= _own_choice(other, tables)
+    for model, home in grid.shares.items():
+        found[model] = hyper_parameters(GRIDS[home], model, tuned_for(home, tables))
+    return found
+
+
+def _own_choice(name: str, tables: Path) -> dict[str, tuple[str, ...]]:
+    grid = GRIDS[name]
+    return chosen(tables / (grid.folder or name) / grid.file("tuning.csv"))

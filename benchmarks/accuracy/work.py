@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import platform
 import shutil
+import statistics
 import threading
 import time
 import traceback
@@ -18,6 +19,7 @@ from typing import Any
 
 from raciflux.atomic import write_text
 from raciflux.config.compose import compose
+from raciflux.errors import UserError
 from raciflux.workflow.prepare import Prepared, prepare
 from rich.console import Console
 
@@ -37,11 +39,11 @@ class Cell:
 
 def cells_of(runs: Sequence[Run], folder: Path) -> list[Cell]:
     """List every cell of the runs, in their order."""
-    return [
-        Cell(run, fold, folder / run.name / f"fold{fold}")
-        for run in runs
-        for fold in prepared_for(run.experiment, _data_overrides(run)).folds
-    ]
+    return [Cell(run, fold, folder / run.place / f"fold{fold}") for run in runs for fold in _wanted_folds(run)]
+
+
+def _wanted_folds(run: Run) -> tuple[int, ...]:
+    return run.only or prepared_for(run.experiment, _data_overrides(run)).folds
 
 
 def work(cells: Sequence[Cell], jobs: int, console: Console) -> list[Cell]:
@@ -89,24 +91,21 @@ def run_cell(cell: Cell) -> str:
     """
     # Imported in the worker: the parent only counts.
     import torch
-    from raciflux.workflow.folder import locked, write_identity
-    from raciflux.workflow.progress import RunProgress
+    from raciflux.workflow.folder import locked
     from raciflux.workflow.stages import quiet
-    from raciflux.workflow.train import run_fold
 
     quiet()
     torch.set_num_threads(1)
     started = time.monotonic()
     cell.folder.mkdir(parents=True, exist_ok=True)
     try:
-        config = cell.run.config()
         prepared = prepared_for(cell.run.experiment, _data_overrides(cell.run))
         with locked(cell.folder):
             if cell.run.done(cell.folder):
                 return "finished by another process"
             _clear_other(cell)
-            write_identity(config, cell.folder, cell.run.arguments)
-            run_fold(config, prepared, cell.fold, cell.folder, RunProgress(1, visible=False, speaks=False))
+            _write_identity(cell.run, cell.folder)
+            _fill(cell, prepared)
             write_text(json.dumps(_mark(cell, (time.monotonic() - started) / 60), indent=1) + "\n", cell.folder / DONE)
     except Exception:
         write_text(traceback.format_exc(), cell.folder / FAILED)
@@ -114,13 +113,49 @@ def run_cell(cell: Cell) -> str:
     (cell.folder / FAILED).unlink(missing_ok=True)
     done = cell.run.done(cell.folder)
     assert done is not None
-    return f"{done['minutes']:.1f} min, validation {done['validation']:.3f}"
+    score = "" if done["validation"] is None else f", validation {done['validation']:.3f}"
+    return f"{done['minutes']:.1f} min{score}"
+
+
+def _write_identity(run: Run, folder: Path) -> None:
+    from raciflux.workflow.folder import write_identity
+
+    from .ceiling import write_ceiling_identity
+
+    if run.oracle:
+        write_ceiling_identity(run, folder)
+    else:
+        write_identity(run.config(), folder, run.arguments)
+
+
+def _fill(cell: Cell, prepared: Prepared) -> None:
+    """Train and predict, or ask the oracle."""
+    from raciflux.workflow.progress import RunProgress
+    from raciflux.workflow.train import run_fold
+
+    from .ceiling import write_ceiling
+
+    if cell.run.oracle:
+        write_ceiling(cell.run, prepared, cell.fold, cell.folder)
+    else:
+        run_fold(cell.run.config(), prepared, cell.fold, cell.folder, RunProgress(1, visible=False, speaks=False))
 
 
 def _clear_other(cell: Cell) -> None:
-    """Empty the folder of a fold that was begun under another configuration: nothing of it may be gone on with."""
+    """Empty the folder of a fold that was begun under another configuration: nothing of it may be gone on with.
+
+    Raises
+    ------
+    UserError
+        If the cell belongs to another benchmark, which keeps what it has.
+    """
     if cell.run.begun(cell.folder):
         return
+    if cell.run.home and (cell.folder / "config.yaml").exists():
+        raise UserError(
+            f"{cell.folder}: {cell.run.home} ran this cell with other settings than {cell.run.grid} asks for; "
+            f"run accuracy={cell.run.home} anew, or do not share {cell.run.model}"
+        )
     for path in cell.folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -133,11 +168,19 @@ def _mark(cell: Cell, minutes: float) -> dict[str, Any]:
     return {
         "minutes": round(minutes, 2),
         "parameters": _parameters(cell.folder),
-        "validation": json.loads((cell.folder / "validation.json").read_text())["score"],
+        "validation": mean_validation([cell.folder]),
         "commit": identity["commit"],
         "packages": identity["packages"],
         "processor": processor(),
     }
+
+
+def mean_validation(folds: Sequence[Path]) -> float | None:
+    """Average the validation scores of folds; None where one has none, as of the ceiling."""
+    files = [fold / "validation.json" for fold in folds]
+    if not all(file.exists() for file in files):
+        return None
+    return statistics.mean(json.loads(file.read_text())["score"] for file in files)
 
 
 def processor() -> str:
@@ -168,18 +211,20 @@ def _parameters(folder: Path) -> int | None:
 
 def pooled(runs: Sequence[Run], folder: Path) -> Iterator[tuple[Run, Path]]:
     """Pool the folds of every run that has them all, anew if a fold is younger, and yield it with its run folder."""
-    from raciflux.workflow.folder import write_identity
     from raciflux.workflow.predictions import scored_folders
     from raciflux.workflow.train import pool_folds
 
     for run in runs:
         prepared = prepared_for(run.experiment, _data_overrides(run))
         folds, targets, place = run.folds(folder), prepared.roles.targets, folder / run.name
-        if len(folds) < len(prepared.folds):
+        if len(folds) < len(_wanted_folds(run)):
             continue
         done = [path / "predictions.zarr" for path in scored_folders(place, targets).values()]
         youngest = max((fold / DONE).stat().st_mtime for fold in folds)
         if not all(path.exists() and path.stat().st_mtime > youngest for path in done):
-            write_identity(run.config(), place, run.arguments)
+            place.mkdir(parents=True, exist_ok=True)
+            _write_identity(run, place)
             pool_folds(folds, place, targets)
+            if run.home:  # comparison reads the scores of the folds that stand beside the predictions
+                write_text(json.dumps({"score": mean_validation(folds)}) + "\n", place / "validation.json")
         yield run, place

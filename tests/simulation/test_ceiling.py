@@ -53,7 +53,7 @@ def test_where_neighbours_share_nothing_it_is_the_truth_of_the_median_place(pair
 def test_the_own_hidden_properties_of_a_tested_place_are_never_looked_at(pair, monkeypatch):
     source = _world()
     truth, before = _ceiling(pair, source, draws=2)
-    _, lat, lon = _towers(pair, source)
+    _, lat, _ = _towers(pair, source)
     tested = set(lat[TESTED].tolist())
     own = hidden_module.static_field
 

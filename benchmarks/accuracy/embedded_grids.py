@@ -1,0 +1,84 @@
+"""RACI in worlds whose truth is known: the frozen worlds of its claim, and the sweep that says when retrieval pays."""
+
+from itertools import product
+
+from .grid import CEILING, Grid
+from .raci_grids import NO_RETRIEVAL
+
+PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
+DEVELOPMENT_SEED = 0
+CLAIM_SEEDS = (101, 102, 103)  # worlds that are opened once, when RACI is finished
+CLAIM_TOWERS = 120
+BASELINES = ("site_mean", "climatology", "nearest_climatology", "lightgbm", "lstm", "ct_lstm", "tcn")
+
+FACTORS = ("towers", "share", "separation")
+TOWERS, SHARES, SEPARATIONS = (40, 80, 160), (0.1, 0.5, 0.9), (0.5, 1.0, 3.0)
+
+
+def _world(seed: int) -> tuple[str, ...]:
+    return (
+        f"data.source.seed={seed}",
+        f"data.simulation.seed={seed}",
+        f"data.source.places={CLAIM_TOWERS}",
+        "data.split.fold=null",
+    )
+
+
+def _unseen(pair: str) -> Grid:
+    """Return the benchmark of one pair: a world to develop and tune in, and the worlds of the claim."""
+    claim = {f"world{seed}": _world(seed) for seed in CLAIM_SEEDS}
+    return Grid(
+        experiment=f"embedded_{pair}",
+        splits={"development": _world(DEVELOPMENT_SEED), **claim},
+        models=("raci", "raci_no_retrieval", *BASELINES, CEILING),
+        regime=(),
+        seeds=1,  # a claim is repeated over worlds
+        tuned_on="development",
+        about=f"Unseen towers of the embedded worlds frozen in world.json ({pair}): half of the hidden variance is "
+        f"shared with neighbours over 700 km, {CLAIM_TOWERS} towers. Networks are pretrained on the world's "
+        "simulation. Everything was chosen in the development world; the others were opened once.",
+        variants=NO_RETRIEVAL,
+        pools={"claim": tuple(claim)},
+        folder="raci",
+        stem=f"embedded_{pair}",
+    )
+
+
+def orthogonal_design() -> list[tuple[int, float, float]]:
+    """Return nine points over three factors of three levels: Taguchi's L9 without its fourth column.
+
+    Any two factors meet in all nine pairs of their levels, so the mean over a level weighs the others evenly.
+    """
+    return [(TOWERS[i], SHARES[j], SEPARATIONS[(i + j) % 3]) for i, j in product(range(3), range(3))]
+
+
+def _point(towers: int, share: float, separation: float) -> tuple[str, ...]:
+    return (
+        f"data.source.places={towers}",
+        f"data.source.hidden_share={share}",
+        f"data.source.role_separation={separation}",
+        "data.split.folds=3",
+        "data.split.fold=null",
+    )
+
+
+_DESIGN = {f"t{point[0]}_h{point[1]:g}_s{point[2]:g}": point for point in orthogonal_design()}
+
+EMBEDDED_GRIDS: dict[str, Grid] = {
+    **{f"embedded_unseen_{pair}": _unseen(pair) for pair in PAIRS},
+    "embedded_sweep": Grid(
+        experiment="embedded_wetland_ch4",
+        splits={name: _point(*point) for name, point in _DESIGN.items()},
+        models=("raci", "raci_no_retrieval", "lightgbm", CEILING),
+        regime=(),
+        seeds=2,
+        tuned_on=None,
+        about="When does retrieval pay? Nine embedded worlds (seed 0, methane of wetlands) over the number of towers, "
+        "the share of hidden variance that neighbours share (range 700 km), and role separation, the factor on how "
+        "strongly hidden properties set a tower's response to the day's weather. Three folds of unseen clusters.",
+        variants=NO_RETRIEVAL,
+        design={name: dict(zip(FACTORS, point, strict=True)) for name, point in _DESIGN.items()},
+        folder="raci",
+        stem="sweep",
+    ),
+}

@@ -1,0 +1,77 @@
+"""What a benchmark is: models and variants of them, splits, folds and seeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SEEDLESS = ("site_mean", "climatology", "nearest_climatology")  # the same whatever the seed
+CEILING = "kriged_truth"  # no model: what `ceiling.py` knows and no model can
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model under settings of its own, which tables list under a name of its own."""
+
+    model: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One benchmark.
+
+    Attributes
+    ----------
+    experiment : recipe that every cell starts from.
+    splits : overrides of each split, by its name in the results.
+    models : models that are run, variants by their names; ``CEILING`` among them sets the oracle beside them.
+    regime : overrides of every cell: the budget of training.
+    seeds : number of seeds of models that draw anything.
+    tuned_on : split on whose fold 0 hyper-parameters are chosen, by validation alone; None where there is no tuning.
+    leaves_out : models that a split does without, by the split's name.
+    about : what must be said beside every number of this benchmark.
+    variants : the models among ``models`` that are a variant of another.
+    folds : the only folds that are run; empty runs all.
+    shares : models whose cells lie in another benchmark's folder, and that benchmark: what it ran is not run again.
+        They take its hyper-parameters with them, and are not tuned here.
+    tuned_by : other benchmarks whose choice of hyper-parameters is taken; this one's own choice goes before.
+    reference : model that the others are held against; None takes the best baseline on validation.
+    pools : groups of splits whose sites are pooled for tables of their own (each a world), by the group's name.
+    design : the level of each factor at each split, of a sweep.
+    folder : folder of the tables; "" takes the benchmark's name. ``stem`` tells files of one folder apart.
+    """
+
+    experiment: str
+    splits: Mapping[str, tuple[str, ...]]
+    models: tuple[str, ...]
+    regime: tuple[str, ...]
+    seeds: int
+    tuned_on: str | None
+    about: str
+    leaves_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    folds: tuple[int, ...] = ()
+    shares: Mapping[str, str] = field(default_factory=dict)
+    tuned_by: tuple[str, ...] = ()
+    reference: str | None = None
+    pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    design: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    folder: str = ""
+    stem: str = ""
+
+    def variant(self, name: str) -> Variant:
+        """Return what is run under a name."""
+        return self.variants.get(name, Variant(name))
+
+    @property
+    def page(self) -> str:
+        """File name of the first page."""
+        return f"{self.stem or 'README'}.md"
+
+    @property
+    def table(self) -> str:
+        """File name of the per-site numbers."""
+        return f"{self.stem or 'results'}.csv"
+
+    def file(self, name: str) -> str:
+        """File name of anything else."""
+        return f"{self.stem}_{name}" if self.stem else name

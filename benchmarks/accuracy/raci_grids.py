@@ -1,0 +1,107 @@
+"""The study of RACI on towers: what each part is worth, and the whole against the best baselines."""
+
+from .grid import Grid, Variant
+
+SPATIAL = ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null")
+TEMPORAL = ("data.split.file=fluxnet2015_temporal_v2", "data.split.fold=null")
+ALONE = "model.retrieval.enabled=false"
+
+# The two best baselines on validation, of `benchmarks/fluxnet2015/README.md`.
+BASELINES = ("lightgbm", "tcn")
+FOUR = ("raci", "raci_no_retrieval", *BASELINES)
+NO_RETRIEVAL = {"raci_no_retrieval": Variant("raci", (ALONE,))}
+
+
+def _raci(*overrides: str) -> Variant:
+    return Variant("raci", overrides)
+
+
+# One line a row of the ablation; what a row leaves unsaid is as in the full model.
+ROWS: dict[str, Variant] = {
+    **NO_RETRIEVAL,
+    "raci_functional_only": _raci("model.retrieval.kinds=[functional]"),
+    "raci_geographic_only": _raci("model.retrieval.kinds=[geographic]"),
+    "raci_slow_role_only": _raci("model.retrieval.roles=[slow]"),
+    "raci_fast_role_only": _raci("model.retrieval.roles=[fast]"),
+    "raci_inputs_only": _raci("model.retrieval.values=[inputs]"),
+    "raci_statistics_only": _raci("model.retrieval.values=[statistics]"),
+    "raci_responses_only": _raci("model.retrieval.values=[responses]"),
+    "raci_no_inputs": _raci("model.retrieval.values=[statistics,responses]"),
+    "raci_learned_keys": _raci("model.retrieval.keys=learned"),
+    "raci_gates": _raci("model.conditioning=gates"),
+    "raci_cross_attention": _raci("model.conditioning=cross_attention"),
+    "raci_hyper_network": _raci("model.conditioning=hyper_network"),
+    "raci_gru": _raci("model.body=gru"),
+    "raci_tcn": _raci("model.body=tcn"),
+    "raci_attention": _raci("model.body=attention"),
+    "raci_no_months": _raci("model.scales=[years,static,classes]"),
+    "raci_no_years": _raci("model.scales=[months,static,classes]"),
+    "raci_no_place": _raci("model.scales=[months,years]"),
+    "raci_moments": _raci("model.moments=true"),
+    "raci_no_own_days": _raci("model.own_days.enabled=false"),
+}
+
+RACI_GRIDS: dict[str, Grid] = {
+    "raci": Grid(
+        experiment="fluxnet2015",
+        splits={"spatial": SPATIAL, "temporal": TEMPORAL},
+        models=FOUR,
+        regime=("transfer.finetune.steps=200",),
+        seeds=3,
+        tuned_on="spatial",
+        about="RACI, RACI without retrieval and the two baselines that were best on validation, on FLUXNET2015 daily "
+        "towers; GPP is a partitioned product. GPP and NEE are predicted by one model.",
+        variants=NO_RETRIEVAL,
+        shares=dict.fromkeys(BASELINES, "fluxnet2015"),
+        tuned_by=("fluxnet2015",),
+        folder="raci",
+        stem="full_grid",
+    ),
+    "raci_ablation": Grid(
+        experiment="fluxnet2015",
+        splits={"spatial": SPATIAL},
+        models=("raci", *ROWS, *BASELINES),
+        regime=("transfer.finetune.steps=200",),
+        seeds=3,
+        tuned_on=None,
+        about="What each part of RACI is worth at unseen FLUXNET2015 towers, on two of the five spatial folds; GPP is "
+        "a partitioned product. Every row is the full model but for what its name says, with the full model's "
+        "hyper-parameters.",
+        variants=ROWS,
+        folds=(0, 1),
+        shares=dict.fromkeys(BASELINES, "fluxnet2015") | dict.fromkeys(("raci", "raci_no_retrieval"), "raci"),
+        tuned_by=("fluxnet2015", "raci"),
+        reference="raci",
+        folder="raci",
+        stem="ablation",
+    ),
+    "raci_peprmt_ch4": Grid(
+        experiment="peprmt_ch4",
+        splits={"leave_site_out": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
+        models=FOUR,
+        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
+        seeds=3,
+        tuned_on=None,
+        about="Four tidal wetlands, gap-filled and without a quality column: scored as published. Networks are "
+        "pretrained on PEPRMT runs, whose parameters may have been fitted on some of these towers. Four sites allow no "
+        "interval.",
+        variants=NO_RETRIEVAL,
+        shares={"lightgbm": "peprmt_ch4"},
+        folder="raci",
+        stem="peprmt_ch4",
+    ),
+    "raci_pmodel_gpp": Grid(
+        experiment="pmodel_gpp",
+        splits={"leave_site_out": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
+        models=FOUR,
+        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
+        seeds=3,
+        tuned_on=None,
+        about="Seven towers, days of good quality only, scored as published; GPP is a partitioned product. Networks "
+        "are pretrained on P-model runs on the same drivers. Seven sites allow no interval.",
+        variants=NO_RETRIEVAL,
+        shares={"lightgbm": "pmodel_gpp"},
+        folder="raci",
+        stem="pmodel_gpp",
+    ),
+}
