@@ -111,7 +111,7 @@ def _attributes(config: Config, data: FluxDataModule, target: str) -> dict[str, 
     return {
         "target": target,
         "units": TARGETS[target].unit,
-        "model": config.model.name,
+        "model": config.label or config.model.name,
         "causal": int(getattr(TRAINABLE.get(config.model.name), "causal", True)),
         "seed": config.seed,
         "experiment": config.experiment,

@@ -33,6 +33,7 @@ def models_of(config: Config) -> dict[str, Config]:
         f"baselines/{name}": replace(
             config,
             model=MODELS[name](),
+            label=None,
             compare=[],
             paper_compat=False,
             head=HeadConfig() if name in ESTIMATORS else config.head,
