@@ -13,40 +13,20 @@ from ..atomic import replacing
 from ..config.raci import RetrievalConfig
 from ..contracts import Layout, TrainingView
 from ..errors import UserError
-from ..geography import haversine_km
 from .descriptors import Standard, describe, descriptors
 from .flux_statistics import flux_statistics
-from .index import Backend, Exclusion, functional, geographic
-from .visibility import near_or_namesake
+from .index import Exclusion
+from .look_up import LookUp, NeighbourTable
+from .visibility import and_closer_than, near_or_namesake
 
 ROLES = ("slow", "fast")
-FORMAT = 1  # of the saved file
+FORMAT = 2  # of the saved file
+
+PLAIN = ("site_id", "lat", "lon", "cluster", "coefficients", "evidence")  # arrays saved by their own names
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Codes = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Neighbourhood:
-    """Neighbours of every site of a cube for one role and kind, nearest first; index -1 where there are too few."""
-
-    index: Codes  # (site, k) position in the bank
-    functional: Doubles  # (site, k) root mean square difference of the role's descriptors, inf if absent
-    km: Doubles  # (site, k) great-circle distance, inf if absent
-
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """Which places are taken (site, k)."""
-        return self.index >= 0
-
-
-@dataclass(frozen=True)
-class NeighbourTable:
-    """All look-ups of a cube, made once: batches then name only their sites."""
-
-    descriptors: Mapping[str, Floats]  # role: (site, feature)
-    found: Mapping[tuple[str, str], Neighbourhood]  # (role, kind)
 
 
 @dataclass(frozen=True)
@@ -65,6 +45,8 @@ class Bank:
     standards: Mapping[str, Standard]  # role
     keys: Mapping[str, Floats]  # role: (entry, descriptor_width)
     values: Mapping[str, Floats]  # role: (entry, value_width)
+    coefficients: Floats  # (entry, target, term) of the response functions
+    evidence: Floats  # (entry, target) log of the number of known days, 1 for a year
 
     @classmethod
     def build(cls, view: TrainingView, cluster_km: float) -> "Bank":
@@ -75,7 +57,7 @@ class Bank:
         standards = {role: Standard.fit(raw[role][train]) for role in ROLES}
         every = descriptors(view, raw, standards)
         entries = train[view.visible.known[train].any((1, 2))]
-        values = flux_statistics(view, entries)
+        known = flux_statistics(view, entries)
         return cls(
             site_id=view.site_id[entries].astype(np.str_),
             lat=view.lat[entries].astype(np.float64),
@@ -85,7 +67,9 @@ class Bank:
             signature=_signature(view.layout),
             standards=standards,
             keys={role: every[role][entries] for role in ROLES},
-            values={role: values[role].astype(np.float32) for role in ROLES},
+            values={role: known.values[role].astype(np.float32) for role in ROLES},
+            coefficients=known.coefficients.astype(np.float32),
+            evidence=known.evidence.astype(np.float32),
         )
 
     def look_up(self, view: TrainingView, config: RetrievalConfig, same_cube: bool) -> NeighbourTable:
@@ -103,13 +87,20 @@ class Bank:
             If the view's inputs are not the bank's, or the backend is not installed.
         """
         described = self.describe(view)
-        exclusion = self.hidden_from(view, same_cube)
+        look_up = LookUp(
+            here=(view.lat.astype(np.float64), view.lon.astype(np.float64)),
+            there=(self.lat, self.lon),
+            hidden=self.hidden_from(view, same_cube, config.exclude_km),
+            neighbours=config.neighbours,
+            radius_km=config.radius_km,
+            backend=config.backend,  # type: ignore[arg-type]  # the schema's choices are the backends
+        )
         found = {
-            (role, kind): self._neighbourhood(view, described[role], role, kind, config, exclusion)
+            (role, kind): look_up.find(kind, described[role], self.keys[role])
             for role in config.roles
             for kind in config.kinds
         }
-        return NeighbourTable({role: described[role] for role in config.roles}, found)
+        return NeighbourTable({role: described[role] for role in config.roles}, found, look_up)
 
     def describe(self, view: TrainingView) -> dict[str, Floats]:
         """Describe every site of ``view`` as this bank's entries are: ``{role: (site, descriptor_width)}``.
@@ -126,35 +117,20 @@ class Bank:
             )
         return descriptors(view, describe(view), self.standards)
 
-    def hidden_from(self, view: TrainingView, same_cube: bool) -> Exclusion:
-        """Tell which entries each site of ``view`` may not see; see ``look_up``."""
+    def hidden_from(self, view: TrainingView, same_cube: bool, exclude_km: float = 0.0) -> Exclusion:
+        """Tell which entries each site of ``view`` may not see: see ``look_up``, and those closer than a distance."""
         if same_cube:
-            return Exclusion.same_code(view.visible.cluster, self.cluster)
-        return near_or_namesake(
-            (view.site_id, view.lat, view.lon), (self.site_id, self.lat, self.lon), self.cluster, self.cluster_km
-        )
-
-    def _neighbourhood(
-        self, view: TrainingView, queries: Floats, role: str, kind: str, config: RetrievalConfig, exclusion: Exclusion
-    ) -> Neighbourhood:
-        backend: Backend = config.backend  # type: ignore[assignment]
-        keys, k = self.keys[role], config.neighbours
-        if kind == "functional":
-            index = functional(queries, keys, k, exclusion, backend).index
+            hidden = Exclusion.same_code(view.visible.cluster, self.cluster)
         else:
-            here, there = (view.lat, view.lon), (self.lat, self.lon)
-            index = geographic(here, there, k, exclusion, config.radius_km, backend).index
-        present = index >= 0
-        km, apart = np.full(index.shape, np.inf), np.full(index.shape, np.inf)
-        site, entry = np.nonzero(present)[0], index[present]
-        km[present] = haversine_km(view.lat[site], view.lon[site], self.lat[entry], self.lon[entry])
-        gap = queries[site].astype(np.float64) - keys[entry]
-        apart[present] = np.sqrt((gap**2).mean(1))
-        return Neighbourhood(index, apart, km)
+            entries = (self.site_id, self.lat, self.lon)
+            hidden = near_or_namesake((view.site_id, view.lat, view.lon), entries, self.cluster, self.cluster_km)
+        if exclude_km == 0:
+            return hidden
+        return and_closer_than(hidden, (view.lat, view.lon), (self.lat, self.lon), exclude_km)
 
     def save(self, path: Path) -> None:
         """Write one ``.npz``, whole or not at all."""
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in ("site_id", "lat", "lon", "cluster")}
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in PLAIN}
         arrays |= {"cluster_km": self.cluster_km, "signature": self.signature, "format": FORMAT}
         for role in ROLES:
             arrays |= {f"{role}_keys": self.keys[role], f"{role}_values": self.values[role]}
@@ -177,7 +153,7 @@ class Bank:
             if int(stored["format"]) != FORMAT:
                 raise UserError(f"{path}: a bank of format {stored['format']}, expected {FORMAT}; train the run again")
             return cls(
-                **{name: stored[name] for name in ("site_id", "lat", "lon", "cluster")},
+                **{name: stored[name] for name in PLAIN},
                 cluster_km=float(stored["cluster_km"]),
                 signature=str(stored["signature"]),
                 standards={role: Standard(stored[f"{role}_mean"], stored[f"{role}_spread"]) for role in ROLES},

@@ -4,123 +4,100 @@ Attention has a few kernel weights on distances, not learned queries and keys: o
 Neighbours are found by ``batch["site"]`` alone; no target is looked at.
 """
 
-from typing import NamedTuple
-
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, softplus
+from torch.nn.functional import pad
 
 from ..config.raci import RetrievalConfig
 from ..contracts import Batch, Layout
-from .bank import Bank, Neighbourhood, NeighbourTable
-from .descriptors import descriptor_width
-from .flux_statistics import value_width
-
-NEAR_KM = 100.0  # scale below which one kilometre more or less hardly counts
-
-
-class Attention(NamedTuple):
-    """Which neighbours a context was made of."""
-
-    entry: Tensor  # (batch, neighbour) position in the bank, -1 where absent
-    weight: Tensor  # (batch, neighbour + 1); the last is the learned null's
+from .bank import Bank
+from .look_up import NeighbourTable
+from .responses import ResponseBasis
+from .role_pool import Attention, RolePool, with_zero_row
 
 
 class RoleAwareRetrieval(nn.Module):
-    """Context of a query from the neighbours of each of its roles.
+    """Context of a query from the neighbours of each of its roles, and what their response functions say of its days.
 
     ``attach`` must be called before ``forward``, anew for every cube; what it sets is not part of the state dict, so
     weights trained with one bank (of a simulation) go on with another (of towers).
+
+    Attributes
+    ----------
+    width : of the context of ``forward``.
+    daily_width : of the daily inputs of ``daily``; 0 unless the fast role brings responses.
     """
+
+    coefficients: Tensor  # (entry + 1, target, term) of the response functions
+    unmeasured: Tensor  # (entry + 1, target) 1 where a site never measured a flux
 
     def __init__(self, config: RetrievalConfig, layout: Layout) -> None:
         super().__init__()
         self.kinds = tuple(config.kinds)
         self.width = config.width * len(config.roles)
         self.roles = nn.ModuleDict({role: RolePool(config, layout, role) for role in config.roles})
+        reads_days = "responses" in config.values and "fast" in config.roles
+        self.basis = ResponseBasis(layout) if reads_days else None
+        self.daily_width = 2 * len(layout.targets) * len(config.roles) if reads_days else 0
+        for name in ("coefficients", "unmeasured"):
+            self.register_buffer(name, torch.empty(0), persistent=False)
 
     def attach(self, bank: Bank, table: NeighbourTable) -> None:
         """Hold what is stored of training sites and the look-ups of the cube that will be asked."""
         for role, pool in self._pools():
             pool.attach(bank, table, role)
+            self.coefficients = with_zero_row(bank.coefficients).to(pool.null.device)
+            self.unmeasured = with_zero_row((bank.evidence == 0).astype("float32")).to(pool.null.device)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the context (batch, width), the roles one after another in the order of the config."""
-        return torch.cat([pool(batch["site"]) for _, pool in self._pools()], dim=-1)
+        contexts = []
+        for _, pool in self._pools():
+            if self.training and pool.learned is not None:
+                pool.learned.advance()
+            contexts.append(pool(batch["site"]))
+        return torch.cat(contexts, dim=-1)
+
+    def daily(self, batch: Batch) -> Tensor:
+        """Return what the neighbours' response functions say of each day (batch, day, daily_width), scaled.
+
+        Each neighbour's function is evaluated at the query's own drivers, up to the day; weather beyond the grid of
+        ``ResponseBasis`` stands at its edge. Of each role, for each target: the mean over neighbours, weighted by the
+        role's attention; then how far they disagree about such weather. The null, and a neighbour that never measured
+        the flux, stand for a normal of mean 0 and spread 1, which the flux of all training days is scaled to.
+        """
+        if self.basis is None:
+            return batch["fast"].new_zeros((*batch["fast"].shape[:2], 0))
+        terms = self.basis(batch["fast"], batch["fast_mask"])
+        functions = [self._functions(pool.attention(batch["site"])) for _, pool in self._pools()]
+        return terms @ torch.cat(functions, dim=1).transpose(1, 2)  # one product for all: it is most of the cost
 
     def weights(self, batch: Batch) -> dict[str, Attention]:
         """Tell, for each role, which neighbours the context is made of and in which proportion."""
         return {role: pool.attention(batch["site"]) for role, pool in self._pools()}
 
-    def _pools(self) -> list[tuple[str, "RolePool"]]:
+    def cost(self) -> dict[str, float]:
+        """Tell what searching with learned keys has cost since this module was made; for the log."""
+        learned = [pool.learned for _, pool in self._pools() if pool.learned is not None]
+        if not learned:
+            return {}
+        return {
+            "retrieval/searches": float(sum(keys.searches for keys in learned)),
+            "retrieval/refresh_s": sum(keys.seconds for keys in learned),
+        }
+
+    def _functions(self, attention: Attention) -> Tensor:
+        """Mean and spread of the neighbours' response functions of one role (batch, 2 x target, term)."""
+        assert self.basis is not None
+        entry, weight = attention
+        functions, near = self.coefficients[entry], weight[:, :-1]
+        mean = torch.einsum("bn,bntk->btk", near, functions)
+        nodes = functions[..., : self.basis.nodes]
+        square = torch.einsum("bn,bntk->btk", near, nodes.square())
+        unknown = weight[:, -1:] + torch.einsum("bn,bnt->bt", near, self.unmeasured[entry])
+        spread = (square + unknown[..., None] - mean[..., : self.basis.nodes].square()).clamp(min=1e-6).sqrt()
+        # the spread is that at the nodes, read between them: no function has to be evaluated for each neighbour
+        return torch.cat([mean, pad(spread, (0, self.basis.terms - self.basis.nodes))], dim=1)
+
+    def _pools(self) -> list[tuple[str, RolePool]]:
         return [(role, pool) for role, pool in self.roles.items() if isinstance(pool, RolePool)]
-
-
-class RolePool(nn.Module):
-    """Attention pooling over the neighbours of one role, of all kinds together, and a learned null.
-
-    A neighbour brings its flux statistics and how it differs from the query. Its logit falls with both distances and
-    may rise with its days of evidence. Without neighbours the context is the null vector.
-    """
-
-    values: Tensor  # (entry + 1, statistic); the last row is of zeros, and where index -1 points
-    keys: Tensor  # (entry + 1, feature)
-    queries: Tensor  # (site, feature)
-    index: Tensor  # (site, neighbour)
-    distance: Tensor  # (site, neighbour, 2): functional, log of km; 0 where absent
-
-    def __init__(self, config: RetrievalConfig, layout: Layout, role: str) -> None:
-        super().__init__()
-        self.kinds, self.neighbours, self.dropout = tuple(config.kinds), config.neighbours, config.neighbour_dropout
-        self.of_target = value_width(role, layout) // len(layout.targets)  # statistics of one target, evidence last
-        self.embed = nn.Linear(value_width(role, layout) + descriptor_width(role, layout), config.width)
-        self.null = nn.Parameter(torch.zeros(config.width))
-        self.null_logit = nn.Parameter(torch.zeros(()))
-        self.kind_logit = nn.Parameter(torch.zeros(len(self.kinds)))
-        self.decay = nn.Parameter(torch.zeros(2))  # through softplus: farther is never better
-        self.trust = nn.Parameter(torch.zeros(()))
-        for name in ("values", "keys", "queries", "index", "distance"):
-            self.register_buffer(name, torch.empty(0), persistent=False)
-
-    def attach(self, bank: Bank, table: NeighbourTable, role: str) -> None:
-        """Hold the bank's part and the look-ups of this role, on the device of the weights."""
-        found = [table.found[role, kind] for kind in self.kinds]
-        device = self.null.device
-        self.values = _with_zero_row(bank.values[role]).to(device)
-        self.keys = _with_zero_row(bank.keys[role]).to(device)
-        self.queries = torch.from_numpy(table.descriptors[role]).to(device)
-        self.index = torch.from_numpy(np.concatenate([n.index for n in found], axis=1)).to(device)
-        self.distance = torch.cat([_distances(n) for n in found], dim=1).to(device)
-
-    def forward(self, site: Tensor) -> Tensor:
-        """Return the context (batch, width) of each site (batch,)."""
-        entry, weight = self.attention(site)
-        gap = self.queries[site][:, None] - self.keys[entry]
-        embedded = self.embed(torch.cat([self.values[entry], gap], dim=-1))
-        context: Tensor = (weight[:, :-1, None] * embedded).sum(1) + weight[:, -1:] * self.null
-        return context
-
-    def attention(self, site: Tensor) -> Attention:
-        """Weigh the neighbours of each site (batch,)."""
-        if self.queries.numel() == 0:
-            raise RuntimeError("RoleAwareRetrieval: attach(bank, table) comes before forward")
-        entry = self.index[site]
-        shown = entry >= 0
-        if self.training and self.dropout > 0:
-            shown = shown & (torch.rand(shown.shape, device=shown.device) >= self.dropout)
-        evidence = self.values[entry][..., self.of_target - 1 :: self.of_target].mean(-1)
-        logit = self.kind_logit.repeat_interleave(self.neighbours) + self.trust * evidence
-        logit = logit - (self.distance[site] * softplus(self.decay)).sum(-1)
-        logit = logit.masked_fill(~shown, -torch.inf)
-        null = self.null_logit.expand(len(site), 1)
-        return Attention(entry, torch.cat([logit, null], dim=-1).softmax(dim=-1))
-
-
-def _with_zero_row(stored: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
-    return pad(torch.from_numpy(stored), (0, 0, 0, 1))
-
-
-def _distances(found: Neighbourhood) -> Tensor:
-    both = np.stack([found.functional, np.log1p(found.km / NEAR_KM)], axis=-1)
-    return torch.from_numpy(np.where(found.present[..., None], both, 0.0).astype(np.float32))

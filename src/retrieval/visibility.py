@@ -8,6 +8,7 @@ from ..geography import EARTH_RADIUS_KM, haversine_km, unit_vectors
 from .index import Exclusion
 
 Codes = NDArray[np.int64]
+Positions = tuple[NDArray[np.float64], NDArray[np.float64]]  # lat, lon
 Places = tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]  # site_id, lat, lon
 
 SAME_PLACE_KM = 1.0  # a namesake farther away is another site
@@ -30,17 +31,38 @@ def near_or_namesake(queries: Places, entries: Places, cluster: Codes, km: float
     for code, name in zip(cluster.tolist(), entry_id.tolist(), strict=True):
         named.setdefault(name, []).append(code)
 
-    # a metre to spare, as in tower_clusters: the haversine decides
-    chord = 2 * np.sin(min((km + 1e-3) / (2 * EARTH_RADIUS_KM), np.pi / 2))
-    near = cKDTree(unit_vectors(lat, lon)).query_ball_point(unit_vectors(query_lat, query_lon), chord)
     groups: dict[frozenset[int], int] = {}
     group = np.empty(len(query_id), np.int64)
-    for q, candidates in enumerate(near):
-        close = [c for c in candidates if haversine_km(query_lat[q], query_lon[q], lat[c], lon[c]) < km]
+    for q, close in enumerate(_closer_than((query_lat, query_lon), (lat, lon), km)):
         hidden = frozenset(cluster[close].tolist()) | frozenset(named.get(str(query_id[q]), ()))
         group[q] = groups.setdefault(hidden, len(groups))
     nobody = np.empty(0, np.int64)
     return Exclusion(group, tuple(np.concatenate([nobody, *(members[c] for c in hidden)]) for hidden in groups))
+
+
+def and_closer_than(exclusion: Exclusion, queries: Positions, entries: Positions, km: float) -> Exclusion:
+    """Hide from each query, beside what is hidden already, the entries closer than ``km``."""
+    groups: dict[tuple[int, bytes], int] = {}
+    group, hidden = np.empty(len(exclusion.group), np.int64), []
+    for q, close in enumerate(_closer_than(queries, entries, km)):
+        before = int(exclusion.group[q])
+        group[q] = groups.setdefault((before, close.tobytes()), len(groups))
+        if group[q] == len(hidden):
+            hidden.append(np.union1d(exclusion.hidden[before], close))
+    return Exclusion(group, tuple(hidden))
+
+
+def _closer_than(queries: Positions, entries: Positions, km: float) -> list[Codes]:
+    """Positions of the entries closer than ``km`` to each query, ascending."""
+    # a metre to spare, as in tower_clusters: the haversine decides
+    chord = 2 * np.sin(min((km + 1e-3) / (2 * EARTH_RADIUS_KM), np.pi / 2))
+    tree = cKDTree(unit_vectors(*entries))
+    near = [np.array(found, np.int64) for found in tree.query_ball_point(unit_vectors(*queries), chord)]
+    entry = np.concatenate([np.empty(0, np.int64), *near])
+    query = np.repeat(np.arange(len(near)), [len(found) for found in near])
+    closer = haversine_km(queries[0][query], queries[1][query], entries[0][entry], entries[1][entry]) < km
+    ends = np.cumsum(np.bincount(query[closer], minlength=len(near)))
+    return [np.sort(found) for found in np.split(entry[closer], ends[:-1])]
 
 
 def same_site(queries: Places, entries: Places) -> Codes:

@@ -1,0 +1,69 @@
+"""Functional neighbours in a learned projection of the descriptors, searched anew as it learns."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Found = tuple[Tensor, Tensor]  # neighbours of each site and their distances
+Search = Callable[[Tensor], Found]  # by a projection (key, descriptor)
+
+
+class LearnedKeys(nn.Module):
+    """A projection of descriptors; places near in it are functional neighbours.
+
+    In training the neighbours are those found with the projection of the last multiple of ``refresh_every`` steps,
+    which the state dict holds beside the number of steps: a resumed run sees the neighbours of the uninterrupted one.
+    In evaluation they are those of the projection as it is.
+
+    Parameters
+    ----------
+    features : width of the descriptors.
+    width : width of a key.
+    refresh_every : training steps from one search to the next.
+    """
+
+    searched: Tensor  # (key, descriptor) projection of the last search in training
+    steps: Tensor  # () training steps so far
+
+    def __init__(self, features: int, width: int, refresh_every: int) -> None:
+        super().__init__()
+        self.refresh_every = refresh_every
+        self.projection = nn.Linear(features, width, bias=False)
+        nn.init.normal_(self.projection.weight, std=features**-0.5)  # keeps root mean square distances, on average
+        self.register_buffer("searched", self.projection.weight.detach().clone())
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.searches, self.seconds = 0, 0.0
+        self.forget()
+        self.register_load_state_dict_post_hook(lambda module, _: module.forget())  # type: ignore[attr-defined]
+
+    def forget(self) -> None:
+        """Let what was found go: another bank, another cube, or other weights."""
+        self._step: int | None = None  # ``steps`` where no device has to be asked
+        self._found: dict[bool, tuple[tuple[int, torch.device], Found]] = {}
+
+    def distance(self, gap: Tensor) -> Tensor:
+        """Root mean square difference (...) in the projection, of differences of descriptors (..., descriptor)."""
+        squared: Tensor = self.projection(gap).square().mean(-1)
+        return (squared + 1e-6).sqrt()  # its slope is finite where two places are alike
+
+    def advance(self) -> None:
+        """Count a training step; at every ``refresh_every``-th, let the coming steps search with the present keys."""
+        if self._step is None:
+            self._step = int(self.steps)
+        if self._step % self.refresh_every == 0:
+            self.searched.copy_(self.projection.weight.detach())
+        self._step += 1
+        self.steps += 1
+
+    def found(self, search: Search) -> Found:
+        """Return what ``search`` finds with the projection that counts now, searching only if it has changed."""
+        projection = self.searched if self.training else self.projection.weight.detach()
+        state = (projection._version, projection.device)
+        if self.training not in self._found or self._found[self.training][0] != state:
+            started = time.perf_counter()
+            self._found[self.training] = (state, search(projection))
+            self.searches += 1
+            self.seconds += time.perf_counter() - started
+        return self._found[self.training][1]
