@@ -183,5 +183,5 @@ MODELS: dict[str, type] = ESTIMATORS | NETWORKS
 PARTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(NETWORKS, ("slow_encoder", "fast_encoder", "head")),
     "lstm": ("fast_encoder", "head"),
-    "raci": ("slow_encoder", "fast_encoder", "retrieval", "head"),
+    "raci": ("slow_encoder", "fast_encoder", "retrieval", "head", "own_days"),
 }

@@ -8,9 +8,11 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from ..config.schema import HeadConfig, StageConfig
-from ..contracts import Batch, Layout, TargetScale
+from ..contracts import Batch, Layout, TargetScale, from_asinh, to_asinh
 from ..evaluation.site_statistics import SiteStatistics
+from .balance import Balance
 from .outputs import OUTPUTS
+from .outputs.quantiles import mean_over_levels
 
 QUANTILES = tuple(round(0.05 * i, 2) for i in range(1, 20))  # levels that a distribution's predictions are stored at
 
@@ -21,17 +23,20 @@ class FluxModule(lightning.LightningModule):
     Parameters
     ----------
     network : maps a ``Batch`` to read-outs (batch, day, target, parameter), scaled. It may define
-        ``auxiliary_loss(batch)``, which is added to the training loss, and ``training_mask(mask)``, which narrows the
-        labels that it learns from.
+        ``auxiliary_loss(batch)``, which is added to the training loss, ``training_mask(mask)``, which narrows the
+        labels that it learns from, or ``training_loss(batch, loss)``, which replaces all of it.
     layout : targets, features and window of a batch.
     head : what the read-outs mean.
-    scales : turn each scaled flux into its unit; kept as buffers, so they travel with the weights.
+    scales : turn each scaled flux into its unit; kept as buffers, so they travel with the weights. All of one
+        transform.
     sites : number of sites of the cube, for the per-site statistics.
     stage : optimiser settings.
     """
 
     target_mean: Tensor  # (target,)
     target_std: Tensor  # (target,)
+    target_spread: Tensor  # (target,) in units
+    asinh_at: Tensor | None  # (), in units; None where the fluxes themselves are scaled
     levels: Tensor  # (level,)
 
     def __init__(
@@ -48,29 +53,63 @@ class FluxModule(lightning.LightningModule):
         self.targets = layout.targets
         self.window = layout.window
         self.output = OUTPUTS[head.kind](head)
+        self.balance = Balance.among(layout.targets)
         self.stage = stage
         self.validation = nn.ModuleList(SiteStatistics(sites) for _ in layout.targets)
         self.register_buffer("target_mean", torch.tensor([scale.mean for scale in scales]))
         self.register_buffer("target_std", torch.tensor([scale.std for scale in scales]))
+        self.register_buffer("target_spread", torch.tensor([scale.spread for scale in scales]), persistent=False)
+        (bend,) = {scale.asinh_at for scale in scales}
+        self.register_buffer("asinh_at", None if bend is None else torch.tensor(bend))
         self.register_buffer("levels", torch.tensor(QUANTILES), persistent=False)
 
     def in_units(self, scaled: Tensor) -> Tensor:
         """Turn scaled fluxes (..., target) into the targets' units."""
-        return scaled * self.target_std + self.target_mean
+        return from_asinh(scaled * self.target_std + self.target_mean, self.asinh_at)
+
+    def scaled(self, flux: Tensor) -> Tensor:
+        """Scale fluxes (..., target) in units."""
+        return (to_asinh(flux, self.asinh_at) - self.target_mean) / self.target_std
+
+    def loss(self, raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        """Return the loss of read-outs, in scaled units; a balance of the targets is part of them."""
+        if self.balance is not None:
+            raw = self.balance.read_out(raw, self.in_units, self.scaled)
+        return self.output.loss(raw, target, mask)
+
+    def flux(self, raw: Tensor) -> Tensor:
+        """Return the expected flux (batch, day, target) of read-outs, in units.
+
+        The mean of a distribution in the asinh transform is not the transform of its mean: its quantiles are turned
+        into units, and averaged there. A point forecast of the transform is turned as it is, and so lies below the
+        mean, near the median, where a flux is skewed.
+        """
+        quantiles = None if self.asinh_at is None else self.quantiles(raw)
+        flux = self.in_units(self.output.mean(raw)) if quantiles is None else mean_over_levels(quantiles)
+        return flux if self.balance is None else self.balance.closed(flux)
+
+    def quantiles(self, raw: Tensor) -> Tensor | None:
+        """Return the quantiles (batch, day, target, level) at ``QUANTILES`` in units; None of a point forecast."""
+        quantiles = self.output.quantiles(raw, self.levels)
+        return None if quantiles is None else self.in_units(quantiles.movedim(-1, 0)).movedim(0, -1)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch, in scaled units."""
-        narrowed, auxiliary = (getattr(self.network, name, None) for name in ("training_mask", "auxiliary_loss"))
-        mask = batch["target_mask"] if narrowed is None else narrowed(batch["target_mask"])
-        loss = self.output.loss(self.network(batch), batch["target"], mask)
-        if auxiliary is not None:
-            loss = loss + auxiliary(batch)
+        of_network = getattr(self.network, "training_loss", None)
+        loss = self._loss(batch) if of_network is None else of_network(batch, self.loss)
         self.log("train/loss", loss, batch_size=len(batch["site"]))
         return loss
 
+    def _loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a network that is asked one thing only."""
+        narrowed, auxiliary = (getattr(self.network, name, None) for name in ("training_mask", "auxiliary_loss"))
+        mask = batch["target_mask"] if narrowed is None else narrowed(batch["target_mask"])
+        loss = self.loss(self.network(batch), batch["target"], mask)
+        return loss if auxiliary is None else loss + auxiliary(batch)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the per-site sums, in units."""
-        prediction = self.in_units(self.output.mean(self.network(batch)))
+        prediction = self.flux(self.network(batch))
         observed = self.in_units(batch["target"])
         for i, statistics in enumerate(self.validation):
             assert isinstance(statistics, SiteStatistics)
@@ -82,12 +121,12 @@ class FluxModule(lightning.LightningModule):
         ``val/score`` is the mean over sites of RMSE, divided by the target's spread in training, averaged over targets.
         """
         score = torch.zeros((), dtype=torch.float64, device=self.target_std.device)
-        for name, statistics, std in zip(self.targets, self.validation, self.target_std, strict=True):
+        for name, statistics, spread in zip(self.targets, self.validation, self.target_spread, strict=True):
             assert isinstance(statistics, SiteStatistics)
             scores = statistics.compute()
             self.log_dict({f"val/{name}/{what}": value for what, value in scores.items()}, prog_bar=False)
             # A target without a validation day has no say; prepare() refuses a split in which none has one.
-            score = score + torch.nan_to_num(scores["mean_rmse"] / std) / len(self.targets)
+            score = score + torch.nan_to_num(scores["mean_rmse"] / spread) / len(self.targets)
             statistics.reset()
         self.log("val/score", score)
 
@@ -100,10 +139,7 @@ class FluxModule(lightning.LightningModule):
         (batch, scored, target, level) at ``QUANTILES``, None of a point forecast.
         """
         raw = self.network(batch)[:, self.window.warmup :]
-        quantiles = self.output.quantiles(raw, self.levels)
-        if quantiles is not None:
-            quantiles = quantiles * self.target_std[:, None] + self.target_mean[:, None]
-        return batch["site"], batch["day"] + self.window.warmup, self.in_units(self.output.mean(raw)), quantiles
+        return batch["site"], batch["day"] + self.window.warmup, self.flux(raw), self.quantiles(raw)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW under one cycle of the learning rate (Smith and Topin 2019, arXiv 1708.07120)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning
 import numpy as np
+import torch
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from ..datamodules.base import FluxDataModule
 from ..modules import TRAINABLE
 from ..modules.flux_module import QUANTILES, FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
+from .own_answers import OwnAnswers
 from .stages import accelerator
 
 DIMS = ("site", "time")
@@ -27,16 +29,19 @@ class Predicted:
 
     flux: NDArray[np.float32]  # (site, day, target)
     quantiles: NDArray[np.float32] | None  # (site, day, target, level) at ``QUANTILES``; None of point forecasts
+    distance: xr.Dataset | None = None  # (site,) how far from the bank, see ``applicability``; None without a bank
 
     def where(self, asked: NDArray[np.bool_]) -> "Predicted":
         """Keep the days (site, day) that were asked about."""
         flux = np.where(asked[..., None], self.flux, np.nan)
         quantiles = None if self.quantiles is None else np.where(asked[..., None, None], self.quantiles, np.nan)
-        return Predicted(flux, quantiles)
+        return Predicted(flux, quantiles, self.distance)
 
     def of_target(self, place: int) -> xr.Dataset:
-        """Return what is said of one target: ``prediction``, and ``prediction_quantile`` of a distribution."""
+        """Return what is said of one target: ``prediction``, ``prediction_quantile`` of a distribution, distances."""
         said = xr.Dataset({"prediction": (DIMS, self.flux[..., place])})
+        if self.distance is not None:
+            said = said.assign(self.distance)
         if self.quantiles is None:
             return said
         levels = (("quantile", *DIMS), np.moveaxis(self.quantiles[..., place, :], -1, 0))
@@ -49,7 +54,23 @@ def scored_folders(folder: Path, targets: Sequence[str]) -> dict[str, Path]:
 
 
 def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> Predicted:
-    """Predict every test day once, by a trained network."""
+    """Predict every test day once, by a trained network, in the light of the own days that the question shows."""
+    if data.shown.any() and getattr(module.network, "own_days", None) is not None:
+        predicted = _with_own_days(config, module, data)
+    else:
+        predicted = _alone(config, module, data)
+    return predicted.where(data.predictable & data.test_days)
+
+
+def _with_own_days(config: Config, module: FluxModule, data: FluxDataModule) -> Predicted:
+    """Predict site by site: what a site shows anywhere in its record counts for all of its days."""
+    answers = OwnAnswers(module, data, torch.device(accelerator(config)))
+    sites = [answers(site, shown) for site, shown in enumerate(data.shown)]
+    quantiles = [said for _, said in sites if said is not None]
+    return Predicted(np.stack([flux for flux, _ in sites]), np.stack(quantiles) if quantiles else None)
+
+
+def _alone(config: Config, module: FluxModule, data: FluxDataModule) -> Predicted:
     trainer = lightning.Trainer(
         accelerator=accelerator(config),
         devices=1,
@@ -67,7 +88,7 @@ def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> Pr
         _place(flux, site.tolist(), first.tolist(), scored.float().cpu().numpy())
         if quantiles is not None:
             _place(quantiles, site.tolist(), first.tolist(), spread.float().cpu().numpy())
-    return Predicted(flux, quantiles).where(data.predictable & data.test_days)
+    return Predicted(flux, quantiles)
 
 
 def _place(days: NDArray[np.float32], sites: list[int], first: list[int], scored: NDArray[np.float32]) -> None:

@@ -68,7 +68,7 @@ def bank_of_all_sites(patch: pytest.MonkeyPatch) -> None:
 
     def view_of_all(self):
         shown = view(self)
-        flux = np.where(self.measured, self._scaled_target(), np.float32(0.0))
+        flux = np.where(self.measured, self.scaled_target(), np.float32(0.0))
         return replace(shown, target=flux, visible=replace(shown.visible, known=self.measured))
 
     patch.setattr(FluxDataModule, "view", view_of_all)

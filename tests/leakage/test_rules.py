@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 from raciflux.errors import UserError
 
-from . import choices, clusters, comparisons, fluxes, learners, networks, pretraining, scores
+from . import choices, clusters, comparisons, fluxes, learners, networks, pretraining, scores, visibility
 from .world import Leak
 
 
@@ -29,6 +29,9 @@ TABLE = [
     Row(1, "places are described by training sites and years", fluxes.check_said_of_places, fluxes.SAID_OF_PLACES),
     Row(1, "estimators learn from known days alone", learners.check_estimators, learners.ESTIMATORS),
     Row(1, "losses count known days; no target is an input", learners.check_losses, learners.LOSSES),
+    Row(1, "an answer knows the days its question shows", visibility.check_answers, visibility.ANSWERS),
+    Row(1, "new years show the past of training alone", visibility.check_new_years, visibility.NEW_YEARS),
+    Row(1, "training judges no answer that saw its truth", visibility.check_posed, visibility.POSED),
     Row(1, "a whole training is blind to what is held out", fluxes.check_end_to_end, fluxes.END_TO_END_LEAKS),
     Row(2, "no split cuts a cluster", clusters.check_splits, clusters.SPLITS),
     Row(2, "no site is shown while its cluster is tested", scores.check_mates, scores.MATES),

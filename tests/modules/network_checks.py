@@ -35,9 +35,10 @@ def check_finite_without_inputs(network: nn.Module, batch: Batch) -> None:
 
 
 def check_gradients(network: nn.Module, batch: Batch) -> None:
-    """Every weight is reached by the read-out."""
+    """Every weight is reached by the read-out of windows that show some of their own days."""
+    own_mask = batch["target_mask"] & (torch.arange(batch["target_mask"].shape[1]) % 3 == 0)[None, :, None]
     network.zero_grad()
-    network(batch).square().sum().backward()
+    network({**batch, "own": batch["target"] * own_mask, "own_mask": own_mask}).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name

@@ -32,5 +32,9 @@ class Output(Protocol):
         """Return the quantiles (batch, day, target, level) at ``levels`` (level,); None of a point forecast."""
         ...
 
+    def moved(self, raw: Tensor, by: Tensor) -> Tensor:
+        """Return the read-out whose flux lies higher by ``by`` (batch, day, target)."""
+        ...
+
 
 OUTPUTS: dict[str, Callable[[HeadConfig], Output]] = {"point": Point, "quantile": Quantiles, "mixture": Mixture}

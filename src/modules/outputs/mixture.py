@@ -52,6 +52,11 @@ class Mixture:
             low, high = torch.where(below < level, middle, low), torch.where(below < level, high, middle)
         return low + (high - low) / 2.0
 
+    def moved(self, raw: Tensor, by: Tensor) -> Tensor:
+        """Move the mean of every component."""
+        weight, mean, scale = raw.chunk(3, -1)
+        return torch.cat([weight, mean + by[..., None], scale], -1)
+
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logarithms of the weights, means and scales, each (batch, day, target, component)."""
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))  # half precision overflows in squares

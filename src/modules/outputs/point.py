@@ -25,3 +25,7 @@ class Point:
     def quantiles(self, raw: Tensor, levels: Tensor) -> None:
         """Return nothing: a point does not know its spread."""
         return
+
+    def moved(self, raw: Tensor, by: Tensor) -> Tensor:
+        """Add to the value."""
+        return raw + by[..., None]

@@ -51,12 +51,9 @@ class Quantiles:
     def mean(self, raw: Tensor) -> Tensor:
         """Integral of the quantile function over all levels, uniform tails included.
 
-        By trapezoids between levels ``h = 1 / (n + 1)`` apart, and two tails of width ``h`` with the outermost slope:
-        ``h (sum q_i + q_1 + q_n - (q_2 + q_{n-1}) / 2)``.
+        See ``mean_over_levels``.
         """
-        values = self.at_levels(raw)
-        tails = values[..., 0] + values[..., -1] - (values[..., 1] + values[..., -2]) / 2.0
-        return (values.sum(-1) + tails) / (self.parameters + 1)
+        return mean_over_levels(self.at_levels(raw))
 
     def quantiles(self, raw: Tensor, levels: Tensor) -> Tensor:
         """Quantiles at any ``levels``: on straight lines through those read out (see the class for the tails)."""
@@ -64,6 +61,11 @@ class Quantiles:
         place = levels.to(values) * (self.parameters + 1) - 1.0  # in steps from the lowest level
         below = place.floor().long().clamp(0, self.parameters - 2)
         return torch.lerp(values[..., below], values[..., below + 1], place - below)
+
+    def moved(self, raw: Tensor, by: Tensor) -> Tensor:
+        """Move the median, from which the other quantiles keep their distance."""
+        is_median = torch.arange(self.parameters, device=raw.device) == self.middle
+        return raw + by[..., None] * is_median
 
     def at_levels(self, raw: Tensor) -> Tensor:
         """Quantiles (batch, day, target, level) at the levels read out, never descending."""
@@ -74,3 +76,13 @@ class Quantiles:
         up = softplus(raw[..., self.middle + 1 :]) * scale[self.middle :]
         below = median - down.flip(-1).cumsum(-1).flip(-1)
         return torch.cat([below, median, median + up.cumsum(-1)], -1)
+
+
+def mean_over_levels(quantiles: Tensor) -> Tensor:
+    """Integrate quantiles (..., level) at the levels ``i / (n + 1)`` over all levels, uniform tails included.
+
+    By trapezoids between levels ``h = 1 / (n + 1)`` apart, and two tails of width ``h`` with the outermost slope:
+    ``h (sum q_i + q_1 + q_n - (q_2 + q_{n-1}) / 2)``.
+    """
+    tails = quantiles[..., 0] + quantiles[..., -1] - (quantiles[..., 1] + quantiles[..., -2]) / 2.0
+    return (quantiles.sum(-1) + tails) / (quantiles.shape[-1] + 1)

@@ -1,0 +1,101 @@
+"""Answers of a trained network at one site, given any of the site's own days."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..contracts import Batch
+from ..datamodules.base import FluxDataModule
+from ..datamodules.windows import tiling
+from ..modules.flux_module import FluxModule
+from ..modules.own_days import Evidence
+from ..modules.raci import Raci
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """What the network makes of all windows of a site without a look at own fluxes."""
+
+    site: int
+    batch: Batch
+    read: Tensor  # (window, day, target, parameter)
+    encoded: Tensor  # (window, day, hidden)
+
+
+class OwnAnswers:
+    """Ask a network about a site again and again, each time with other own days shown.
+
+    The windows of a site are encoded once. The lasting part of its errors is learned from the shown days of all its
+    windows, each day counting once; the local part from those of the window that is answered.
+
+    Parameters
+    ----------
+    module : a trained RACI with own days, its retrieval attached to the sites of ``data``.
+    data : drivers and fluxes of the sites.
+    device : where to compute.
+    """
+
+    def __init__(self, module: FluxModule, data: FluxDataModule, device: torch.device) -> None:
+        assert isinstance(module.network, Raci)
+        self.module, self.network = module.to(device).eval(), module.network
+        self.data, self.arrays, self.device = data, data.arrays.to(device), device
+        flux = torch.from_numpy(data.scaled_target())
+        self.flux, self.known = torch.nan_to_num(flux), torch.isfinite(flux)  # (site, day, target)
+        self._encoded: _Windows | None = None
+
+    @torch.no_grad()
+    def __call__(self, site: int, shown: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Answer every day of a site on which a driver is known, in units.
+
+        Parameters
+        ----------
+        site : place of the site in the cube.
+        shown : (day, target) own fluxes that may be looked at; a missing flux is no shown one.
+
+        Returns
+        -------
+        Flux (day, target), NaN where no driver is known, and its quantiles (day, target, level), None of a point.
+        """
+        windows, warmup = self._windows(site), self.data.window.warmup
+        counts = torch.from_numpy(shown) & self.known[site]
+        own, own_mask = (self._cut(daily, windows.batch["day"]) for daily in (self.flux[site] * counts, counts))
+        batch: Batch = {**windows.batch, "own": own, "own_mask": own_mask}
+        read = self.network.informed(windows.read, windows.encoded, batch, self._evidence(windows, own, own_mask))
+        scored, first = read[:, warmup:], windows.batch["day"] + warmup
+        quantiles = self.module.quantiles(scored)
+        return self._laid(self.module.flux(scored), first), None if quantiles is None else self._laid(quantiles, first)
+
+    def _evidence(self, windows: _Windows, own: Tensor, own_mask: Tensor) -> Evidence:
+        """Add up what the windows say: each day is in the scored part of one of them."""
+        assert self.network.own_days is not None
+        once = own_mask.clone()
+        once[:, : self.data.window.warmup] = False
+        said = self.network.own_days.evidence(self.network.output.mean(windows.read), windows.encoded, own, once)
+        return Evidence(*(part.sum(0, keepdim=True) for part in said))
+
+    def _windows(self, site: int) -> _Windows:
+        if self._encoded is None or self._encoded.site != site:
+            days = torch.from_numpy(self.data.predictable[[site]])
+            index = tiling(days, self.data.window, torch.zeros(1, dtype=torch.int64))
+            index[:, 0] = site
+            batch = self.arrays.gather(index.to(self.device), "test")
+            self._encoded = _Windows(site, batch, *self.network.alone(batch))
+        return self._encoded
+
+    def _cut(self, daily: Tensor, first: Tensor) -> Tensor:
+        """Cut windows (window, day, target) out of (day, target); nothing lies outside the record."""
+        day = first.cpu()[:, None] + torch.arange(self.data.window.days)
+        inside = (day >= 0) & (day < len(daily))
+        cut = daily[day.clamp(0, len(daily) - 1)]
+        return torch.where(inside[..., None], cut, torch.zeros_like(cut)).to(self.device)
+
+    def _laid(self, scored: Tensor, first: Tensor) -> NDArray[np.float32]:
+        """Lay scored parts (window, scored, ...) on the days (day, ...) of the record."""
+        days = np.full((len(self.data.cube["time"]), *scored.shape[2:]), np.nan, np.float32)
+        for start, values in zip(first.tolist(), scored.float().cpu().numpy(), strict=True):
+            low, high = max(start, 0), min(start + len(values), len(days))
+            days[low:high] = values[low - start : high - start]
+        return days
