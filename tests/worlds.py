@@ -9,7 +9,7 @@ import lightning
 import numpy as np
 import xarray as xr
 from raciflux.config.schema import DataConfig, SplitConfig, WindowConfig
-from raciflux.datamodules import TerrestrialCarbon, TerrestrialGPP
+from raciflux.datamodules import CarbonBalance, TerrestrialCarbon, TerrestrialGPP
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.cube import attributes
 from raciflux.datamodules.roles import choose
@@ -80,6 +80,20 @@ def carbon_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
     return cube.assign({name: (("site", "time"), values, attrs) for name, (values, attrs) in daily.items()})
 
 
+def balance_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
+    """The tiny cube with NEE and RECO beside its GPP, in balance where all are known and of one quality."""
+    cube = tiny_cube(sites, days, seed)
+    rng = np.random.default_rng([seed, 2])
+    reco = 1.0 + 0.3 * cube["GPP"].to_numpy() + np.abs(rng.normal(0, 0.4, (sites, days)))
+    reco[::5, : days // 2] = np.nan
+    nee = reco - cube["GPP"].to_numpy()
+    daily = {}
+    for name, values in {"NEE": nee, "RECO": reco}.items():
+        daily[name] = (("site", "time"), values.astype(np.float32), attributes(name))
+        daily |= {name + suffix: cube["GPP" + suffix] for suffix in ("_qc", "_measured")}
+    return cube.assign(daily)
+
+
 def poisoned(cube: xr.Dataset, days: np.ndarray, names: Sequence[str]) -> xr.Dataset:
     """Absurd values of ``names`` on the days (site, day); a flux's quality, where named, calls them measured."""
     rng = np.random.default_rng(1)
@@ -119,12 +133,12 @@ def split_in_time(cube: xr.Dataset) -> Split:
 def tiny_data(cube: xr.Dataset, split: Split | None = None, **changes: Any) -> FluxDataModule:
     """A data module with short windows; ``changes`` go to the module or, by their names, to its ``DataConfig``.
 
-    It predicts both fluxes of a cube that has two.
+    It predicts both fluxes of a cube that has two, and all of one that has three, in balance.
     """
     module = {"batch_size": 16, "seed": 0, "scaler": None}
     own = {name: changes.pop(name, default) for name, default in module.items()}
     window = WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3)
-    build = TerrestrialCarbon if "NEE" in cube else TerrestrialGPP
+    build = CarbonBalance if "RECO" in cube else TerrestrialCarbon if "NEE" in cube else TerrestrialGPP
     config = replace(DataConfig(pair=build.pair.name, window=window), **changes)
     roles = choose(build.pair, [cube], config.drop_inputs)
     return build(cube, clusters(cube), roles, split or tiny_split(cube), config, **own)

@@ -11,7 +11,7 @@ from .split_names import find_split_file
 
 FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds
 SINGLE = ("temperature_tail", "temporal")  # kinds of split with one fold
-EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
+EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2", "carbon_balance")
 WITHOUT_MIXTURE = ("moment_lstm",)  # the floor under a mixture's scales does not shrink with the spread of a place
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -165,6 +165,11 @@ def _check_uncertainty(config: Config) -> None:
         raise UserError(
             f"head.quantiles={head.quantiles} is even, so that no level would be the median; "
             f"take {head.quantiles - 1} or {head.quantiles + 1}"
+        )
+    if head.kind != "point" and config.data.pair == "carbon_balance":
+        raise UserError(
+            f"head.kind={head.kind}, but data.pair=carbon_balance keeps NEE = RECO - GPP, which distributions of the "
+            "three fluxes cannot; take head.kind=point, or data.pair=terrestrial_carbon"
         )
     models = (config.model.name, *config.compare)
     if head.kind != "point" and not any(name in NETWORKS | PAPER_MODELS for name in models):

@@ -76,7 +76,9 @@ class FluxDataModule(lightning.LightningDataModule):
         self.training_days = np.asarray(self.trainable.any(-1))  # (site, day) a training day of any target
         self.stopping = self.measured & validation_days[..., None]
         self.predictable = days_with_drivers(self.cube, self.pair.required)
-        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_period, self.trainable)
+        self.scaler = scaler or Scaler.fit(
+            self.cube, roles, self.train_period, self.trainable, config.asinh_at
+        )
         self.layout: Layout = roles.layout(self.scaler.class_sizes, self.window)
         self.arrays = self._resident()
 
@@ -104,7 +106,7 @@ class FluxDataModule(lightning.LightningDataModule):
     def _scaled_target(self) -> NDArray[np.float32]:
         """Return every target (site, day, target), scaled, NaN where missing."""
         values = [self.cube[name].transpose("site", "time").to_numpy() for name in self.roles.targets]
-        scaled = [(flux - scale.mean) / scale.std for flux, scale in zip(values, self.scaler.targets, strict=True)]
+        scaled = [scale.to_scaled(flux) for flux, scale in zip(values, self.scaler.targets, strict=True)]
         return np.stack(scaled, axis=-1).astype(np.float32)
 
     def view(self) -> TrainingView:

@@ -47,6 +47,10 @@ class MomentHead(nn.Module):
     counts alike. The flux loss reaches the moments too: what counts in the end is the flux. This is the first half of
     ZeroDiff (ICML 2026).
 
+    All of it is in scaled space. With ``data.asinh_at`` mean and spread are thus those of the transformed flux: its
+    mean is near the logarithm of a large flux's median, and its spread a relative one. Where NEE is predicted as
+    RECO - GPP, the moments of NEE are learned and not listened to: its level follows from the levels of the two.
+
     Parameters
     ----------
     hidden : width of the encoded days.

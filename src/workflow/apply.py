@@ -160,7 +160,7 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> Predicted:
     view = as_in_the_run(folder, data.view())
     if config.model.name not in TRAINABLE:
         model = ESTIMATORS[config.model.name].load(folder / "estimator")
-        flux = in_units(model.predict(view, same_cube=False, wanted=data.predictable), data)
+        flux = in_units(model.predict(view, same_cube=False, wanted=data.predictable), view)
         return Predicted(flux, None).where(data.predictable)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     module = build_module(config, config.transfer.finetune, data, bank, view)

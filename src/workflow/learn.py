@@ -16,6 +16,7 @@ from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..evaluation.metrics import Sums, rmse
 from ..modules import TRAINABLE
+from ..modules.balance import Balance
 from ..modules.baselines import ESTIMATORS
 from ..transfer import FineTune
 from .neighbours import write_neighbours
@@ -63,27 +64,30 @@ def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Pat
     model = ESTIMATORS[config.model.name].fit(config.model, view, config.data.split.cluster_km, config.seed)
     model.save(folder / "estimator")
     wanted = (data.predictable & data.test_days) | view.stopping.any(-1)
-    scaled = model.predict(view, same_cube=True, wanted=wanted)
-    flux = in_units(scaled, data)
-    return Learned(data, Predicted(flux, None).where(data.predictable & data.test_days), _score(view, scaled))
+    flux = in_units(model.predict(view, same_cube=True, wanted=wanted), view)
+    return Learned(data, Predicted(flux, None).where(data.predictable & data.test_days), _score(view, flux))
 
 
-def _score(view: TrainingView, scaled: NDArray[np.float32]) -> float:
-    """Score scaled fluxes (site, day, target) on the validation days as ``val/score`` scores a network's."""
-    counted = view.stopping & np.isfinite(scaled)
+def _score(view: TrainingView, flux: NDArray[np.float32]) -> float:
+    """Score fluxes (site, day, target) in units on the validation days as ``val/score`` scores a network's."""
+    counted = view.stopping & np.isfinite(flux)
     days_last = (0, 2, 1)
-    sums = Sums.of(view.stopping_target.transpose(days_last), scaled.transpose(days_last), counted.transpose(days_last))
-    by_site = rmse(sums)  # (site, target)
+    observed = _each_in_units(view.stopping_target, view)
+    sums = Sums.of(observed.transpose(days_last), flux.transpose(days_last), counted.transpose(days_last))
+    by_site = rmse(sums) / np.array([scale.spread for scale in view.scales])  # (site, target)
     known = np.isfinite(by_site)
     of_target = np.where(known, by_site, 0.0).sum(0) / np.maximum(known.sum(0), 1)  # without a day it has no say
     return float(of_target.mean())
 
 
-def in_units(scaled: NDArray[np.float32], data: FluxDataModule) -> NDArray[np.float32]:
-    """Turn scaled fluxes (..., target) into their units."""
-    mean = np.array([scale.mean for scale in data.scaler.targets], np.float32)
-    std = np.array([scale.std for scale in data.scaler.targets], np.float32)
-    return scaled * std + mean
+def in_units(scaled: NDArray[np.float32], view: TrainingView) -> NDArray[np.float32]:
+    """Turn what an estimator predicts (site, day, target) into units; of GPP, RECO and NEE, NEE is the difference."""
+    flux, balance = _each_in_units(scaled, view), Balance.among(view.layout.targets)
+    return flux if balance is None else balance.closed(flux)
+
+
+def _each_in_units(scaled: NDArray[np.float32], view: TrainingView) -> NDArray[np.float32]:
+    return np.stack([scale.to_units(scaled[..., place]) for place, scale in enumerate(view.scales)], axis=-1)
 
 
 def _train_network(

@@ -55,6 +55,10 @@ from raciflux.modules import NETWORKS
             "head.kind=mixture is not for moment_lstm; take head.kind=quantile",
         ),
         (["compare=[moment_lstm,lstm]", "head.kind=mixture"], "head.kind=mixture is not for moment_lstm"),
+        (
+            ["data=carbon_balance", "head.kind=quantile"],
+            "which distributions of the three fluxes cannot; take head.kind=point",
+        ),
         (["model=transformer", "model.heads=3"], "model.hidden=64 cannot be shared evenly by 3 heads; 66 could"),
         (["model=itransformer", "model.hidden=6"], "model.hidden=6 cannot be shared evenly by 4 heads; 8 could"),
         (["model=pyraformer", "model.hidden=9", "model.heads=2"], "shared evenly by 2 heads; 10 could"),

@@ -57,6 +57,7 @@ def test_embedded_recipes_pretrain_on_the_simulation_of_the_same_world(pair):
     ("name", "pair"),
     [
         ("fluxnet2015", "terrestrial_carbon"),
+        ("fluxnet2015_balance", "carbon_balance"),
         ("fluxnet2015_gpp", "terrestrial_gpp"),
         ("fluxnet2015_nee", "terrestrial_co2"),
     ],

@@ -16,10 +16,10 @@ TRAIN = np.arange(SITES) < 6
 TRAINABLE = np.isfinite(tiny_cube(SITES, DAYS)["GPP"].to_numpy()) & TRAIN[:, None] & (np.arange(DAYS) % 3 > 0)
 
 
-def fitted(cube: xr.Dataset, train=TRAIN, trainable=TRAINABLE, roles=ROLES) -> Scaler:
+def fitted(cube: xr.Dataset, train=TRAIN, trainable=TRAINABLE, roles=ROLES, asinh_at=None) -> Scaler:
     """Fit on the whole record of the sites ``train``, or on its days (site, day)."""
     days = np.broadcast_to(train[:, None], (SITES, DAYS)) if train.ndim == 1 else train
-    return Scaler.fit(cube, roles, days, trainable.reshape(SITES, DAYS, -1))
+    return Scaler.fit(cube, roles, days, trainable.reshape(SITES, DAYS, -1), asinh_at)
 
 
 @pytest.fixture
@@ -123,6 +123,22 @@ def test_each_target_is_scaled_by_its_own_days(tmp_path):
         fitted(cube, trainable=none_of_gpp, roles=roles)
 
 
+def test_a_long_tailed_target_is_scaled_after_its_transform(cube, tmp_path):
+    scaler = fitted(cube, asinh_at=0.5)
+    flux = cube["GPP"].to_numpy()[TRAINABLE].astype(np.float64)
+    (scale,) = scaler.targets
+    bent = np.arcsinh(flux / 0.5)
+    assert (scale.mean, scale.std, scale.spread) == pytest.approx((bent.mean(), bent.std(), flux.std()))
+    assert scaler.inputs == fitted(cube).inputs
+    scaled = scale.to_scaled(flux)
+    assert (scaled.mean(), scaled.std()) == pytest.approx((0, 1), abs=1e-5)
+    scaler.save(tmp_path / "scaler.yaml")
+    assert Scaler.load(tmp_path / "scaler.yaml") == scaler
+    assert "    asinh_at: 0.5\n" in (tmp_path / "scaler.yaml").read_text()
+    fitted(cube).save(tmp_path / "linear.yaml")
+    assert "asinh" not in (tmp_path / "linear.yaml").read_text(), "a linear scale reads as it always did"
+
+
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
@@ -181,5 +197,7 @@ def test_carried_to_towers_the_inputs_keep_their_scale_but_constants_and_the_tar
     simulation = replace(towers, inputs=inputs, targets=(TargetScale("gC m-2 d-1", 1.0, 2.0),))
     carried = simulation.carried_to(towers)
     assert carried.targets == towers.targets
+    bent = fitted(cube, asinh_at=2.0)
+    assert simulation.carried_to(bent).targets == bent.targets, "the transform, at the observations' own scale"
     assert carried.inputs[flat] == towers.inputs[flat]
     assert carried.inputs[moved] == (5.0, 3.0)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from raciflux.config.models import LstmConfig
 from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.contracts import TargetScale
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.baselines.lstm import Lstm
 from raciflux.modules.flux_module import QUANTILES, FluxModule
@@ -45,7 +46,7 @@ def naive_rmse(module: FluxModule, data: FluxDataModule, target: int) -> list[fl
     for index in data.val_dataloader():
         batch = data.arrays.gather(index, "validation")
         with torch.no_grad():
-            flux = module.network(batch)[..., target, 0].double() * scale.std + scale.mean
+            flux = scale.to_units(module.network(batch)[..., target, 0].double())
         for row, (site, first) in enumerate(index.tolist()):
             for step in range(data.window.warmup, data.window.days):
                 day = first + step
@@ -137,6 +138,53 @@ def test_quantiles_are_in_the_units_of_their_own_target(tmp_path):
         torch.testing.assert_close(quantiles[..., i, :], scaled[..., i, :] * scale.std + scale.mean)
 
 
+@pytest.fixture(scope="module")
+def bent_data() -> FluxDataModule:
+    return tiny_data(carbon_cube(), asinh_at=2.0)
+
+
+def test_validation_in_a_transform_is_in_units_over_the_spread_in_units(bent_data, tmp_path):
+    data, module = bent_data, module_for(bent_data)
+    logged = validated(module, data, tmp_path)
+    over_spread = []
+    for i, (target, scale) in enumerate(zip(data.roles.targets, data.scaler.targets, strict=True)):
+        per_site = naive_rmse(module, data, i)
+        assert logged[f"val/{target}/mean_rmse"] == pytest.approx(np.mean(per_site), rel=1e-4)
+        values = data.cube[target].to_numpy()[data.trainable[..., i]]
+        assert scale.spread == pytest.approx(values.std(), rel=1e-4) != pytest.approx(scale.std, rel=0.1)
+        over_spread.append(np.mean(per_site) / values.std())
+    assert logged["val/score"] == pytest.approx(np.mean(over_spread), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["quantile", "mixture"])
+def test_quantiles_of_a_transform_are_exact_and_the_mean_is_theirs(bent_data, kind, tmp_path):
+    data, head = bent_data, HeadConfig(kind=kind)
+    module = module_for(data, head=head)
+    _, _, flux, quantiles = quiet_trainer(tmp_path).predict(module, datamodule=data)[0]
+    batch = data.arrays.gather(next(iter(data.predict_dataloader())), "test")
+    with torch.no_grad():
+        raw = module.network(batch)[:, data.window.warmup :]
+        scaled = module.output.quantiles(raw, torch.tensor(QUANTILES))
+    for i, scale in enumerate(data.scaler.targets):
+        expected = 2.0 * torch.sinh(scaled[..., i, :] * scale.std + scale.mean)
+        torch.testing.assert_close(quantiles[..., i, :], expected)
+    assert (flux > quantiles[..., 0]).all() and (flux < quantiles[..., -1]).all()
+    skew = quantiles[..., -1] + quantiles[..., 0] - 2 * quantiles[..., 9]
+    assert ((flux - quantiles[..., 9]) * skew.sign() >= -1e-5).all(), "the mean lies on the side of the longer tail"
+
+
+def test_the_mean_of_a_bent_normal_is_that_of_draws():
+    """In the transform a standard normal: quantiles to units and averaged there, not the transform of the mean."""
+    layout = tiny_data(tiny_cube(days=200)).layout
+    head = HeadConfig(kind="mixture", components=1)
+    scale = TargetScale("gC m-2 d-1", 1.0, 0.8, asinh_at=2.0, flux_std=3.0)
+    module = FluxModule(torch.nn.Identity(), layout, head, (scale,), 3, STAGE)
+    raw = torch.tensor([0.0, 0.0, np.log(np.expm1(0.99))]).view(1, 1, 1, 3)  # mean 0, deviation 1
+    drawn = scale.to_units(torch.randn(1_000_000, generator=torch.Generator().manual_seed(0)))
+    assert module.flux(raw).item() == pytest.approx(drawn.mean().item(), rel=0.05)
+    assert module.flux(raw).item() > 1.2 * scale.to_units(torch.zeros(1)).item()
+
+
 class Burdened(Lstm):
     """Adds a loss of its own, and learns from no day but the first that counts."""
 
@@ -173,6 +221,15 @@ def test_the_scales_travel_with_the_weights(any_data):
     assert state["target_mean"].tolist() == pytest.approx([scale.mean for scale in any_data.scaler.targets])
     assert state["target_std"].tolist() == pytest.approx([scale.std for scale in any_data.scaler.targets])
     assert {name.split(".")[0] for name in state} == {"network", "target_mean", "target_std"}
+
+
+def test_a_transform_travels_with_the_weights_and_meets_no_other(bent_data):
+    bent, plain = module_for(bent_data), module_for(tiny_data(carbon_cube()))
+    assert bent.state_dict()["asinh_at"].item() == 2.0
+    with pytest.raises(RuntimeError, match="asinh_at"):
+        plain.load_state_dict(bent.state_dict())
+    with pytest.raises(RuntimeError, match="asinh_at"):
+        bent.load_state_dict(plain.state_dict())
 
 
 def test_the_rate_makes_one_cycle_over_the_stage(data):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from raciflux.simulation.calendar import day_of_year, days_of
-from raciflux.simulation.observation import ObservationParameters, fill, observe
+from raciflux.simulation.observation import ObservationParameters, fill, observe, partition
 from raciflux.sun import extraterrestrial_radiation
 
 DAYS = days_of(2001, 6)
@@ -70,6 +70,19 @@ def test_fill_takes_the_narrowest_window_and_trusts_wide_ones_less():
     assert trust[0, 21] > trust[0, 30]
     lonely, _ = fill(np.full((1, 60), np.nan), np.zeros((1, 60)))
     assert np.isnan(lonely).all()
+
+
+def test_partitioning_estimates_respiration_and_leaves_the_day_s_noise_to_production():
+    respiration = 4.0 + 2.0 * np.sin(np.arange(800) / 40.0) * np.ones((40, 1))
+    net = respiration - 3.0 + np.random.default_rng(0).normal(0, 1, (40, 800))
+    net[:, 100:130] = np.nan
+    production, estimated = partition(net, respiration, [np.random.default_rng(i) for i in range(40)])
+    np.testing.assert_allclose(estimated - production, net, atol=1e-9)
+    assert np.isnan(estimated[:, 100:130]).all() and np.isfinite(estimated[:, :100]).all()
+    relative = (estimated / respiration - 1.0)[:, 130:]
+    assert relative.std() == pytest.approx(0.1, abs=0.02)
+    assert np.corrcoef(relative[:, :-1].ravel(), relative[:, 1:].ravel())[0, 1] > 0.9
+    assert abs(relative.mean()) < 0.02
 
 
 def test_the_same_generators_see_the_same():

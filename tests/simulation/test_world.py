@@ -61,6 +61,7 @@ def test_fluxes_have_realistic_size(pair, towers):
         "wetland_ch4": (-8.0, 15.0, 110.0, 2000.0),
         "cropland_gpp": (0.0, 0.8, 4.0, 45.0),
         "cropland_co2": (-30.0, -1.5, 1.0, 20.0),
+        "carbon_balance": (-30.0, -1.5, 1.0, 20.0),
     }[pair]
     assert low <= truth.min() and truth.max() <= high
     assert median_low < np.median(truth.mean(axis=1)) < median_high
@@ -124,6 +125,29 @@ def test_net_exchange_is_respiration_less_production_at_the_same_towers():
     respiration = exchange.NEE_expected + production.GPP_expected
     assert respiration.min() >= -1e-4
     assert respiration.mean() > 0.3
+
+
+@pytest.mark.parametrize("face", ["towers", "simulation"])
+def test_the_balance_holds_as_seen_and_in_truth(face):
+    """NEE is what `cropland_co2` sees; what it is made of comes out of it, on the same days and of the same quality."""
+    source = EmbeddedSource(places=12, years=2, face=face)
+    cube, net = embedded_cube("carbon_balance", source), embedded_cube("cropland_co2", source)
+    for name in net.data_vars:
+        xr.testing.assert_identical(cube[name], net[name])
+    production = embedded_cube("cropland_gpp", source)
+    true = "_expected" if face == "towers" else ""
+    np.testing.assert_array_equal(cube[f"GPP{true}"], production[f"GPP{true}"])
+    for suffix in {"", true}:
+        difference = cube[f"RECO{suffix}"] - cube[f"GPP{suffix}"] - cube[f"NEE{suffix}"]
+        assert abs(difference).max() < 1e-5
+    for name in ("GPP", "RECO"):
+        np.testing.assert_array_equal(np.isnan(cube[name]), np.isnan(cube.NEE))
+        for companion in ("_qc", "_measured"):
+            np.testing.assert_array_equal(cube[name + companion], cube["NEE" + companion])
+    if face == "towers":
+        scored = _scored(cube, "NEE")
+        noise = {name: (cube[name] - cube[f"{name}_expected"]).values[scored] for name in ("GPP", "RECO", "NEE")}
+        assert 0.02 < noise["RECO"].std() < noise["NEE"].std() < noise["GPP"].std()
 
 
 def test_hidden_properties_are_half_shared_with_neighbours():

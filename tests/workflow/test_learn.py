@@ -18,7 +18,7 @@ from raciflux.config.schema import (
     TransferConfig,
     WindowConfig,
 )
-from raciflux.datamodules import TerrestrialCarbon
+from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose
 from raciflux.datamodules.splits import Split
 from raciflux.datamodules.towers import describe_towers
@@ -28,7 +28,7 @@ from raciflux.workflow.prepare import Prepared
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import quiet
 
-from worlds import CLUSTER_KM, carbon_cube, clusters, split_in_time, tiny_split
+from worlds import CLUSTER_KM, balance_cube, carbon_cube, clusters, split_in_time, tiny_split
 
 STAGE = StageConfig(steps=4, check_every=2, batch_size=8)
 CONFIG = Config(
@@ -45,17 +45,25 @@ CONFIG = Config(
 MODELS = [LstmConfig(hidden=6), SiteMeanConfig(), ClimatologyConfig(), LightGbmConfig(rounds=5)]
 
 
-def prepared_of(cube: xr.Dataset) -> Prepared:
+def prepared_of(cube: xr.Dataset, pair: str = "terrestrial_carbon") -> Prepared:
     labelled = np.isfinite(cube["GPP"].to_numpy()) | np.isfinite(cube["NEE"].to_numpy())
     described = describe_towers(cube, clusters(cube), labelled)
-    return Prepared(cube, clusters(cube), None, choose(TerrestrialCarbon.pair, [cube]), described, (0,), ())
+    return Prepared(cube, clusters(cube), None, choose(PAIRS[pair].pair, [cube]), described, (0,), ())
 
 
-def learned_by(model, folder: Path, split: Split | None = None, cube: xr.Dataset | None = None) -> Learned:
+def learned_by(
+    model, folder: Path, split: Split | None = None, cube: xr.Dataset | None = None, **data: object
+) -> Learned:
     quiet()
     cube = carbon_cube() if cube is None else cube
-    config = replace(CONFIG, model=model)
-    return learn(config, prepared_of(cube), split or tiny_split(cube), folder, RunProgress(1, False, speaks=False))
+    config = replace(CONFIG, model=model, data=replace(CONFIG.data, **data))
+    return learn(
+        config,
+        prepared_of(cube, config.data.pair),
+        split or tiny_split(cube),
+        folder,
+        RunProgress(1, False, speaks=False),
+    )
 
 
 @pytest.mark.parametrize("in_time", [False, True])
@@ -70,10 +78,11 @@ def test_what_a_fold_leaves_behind(model, in_time, tmp_path):
     np.testing.assert_array_equal(np.isfinite(learned.predicted.flux), np.repeat(asked[..., None], 2, axis=2))
 
 
+@pytest.mark.parametrize("asinh_at", [None, 2.0])
 @pytest.mark.parametrize("model", [SiteMeanConfig(), LightGbmConfig(rounds=5)], ids=lambda model: model.name)
-def test_an_estimator_s_score_is_rmse_over_spread_as_a_network_s_is(model, tmp_path):
-    """On every measured validation day, whether or not a driver is known there."""
-    learned = learned_by(model, tmp_path)
+def test_an_estimator_s_score_is_rmse_over_spread_as_a_network_s_is(model, asinh_at, tmp_path):
+    """On every measured validation day, whether or not a driver is known there; in units whatever it learns."""
+    learned = learned_by(model, tmp_path, asinh_at=asinh_at)
     data, view = learned.data, learned.data.view()
     flux = ESTIMATORS[model.name].load(tmp_path / "estimator").predict(view, same_cube=True)
     assert (data.stopping & ~data.predictable[..., None]).any()
@@ -82,11 +91,22 @@ def test_an_estimator_s_score_is_rmse_over_spread_as_a_network_s_is(model, tmp_p
         scale, observed = data.scaler.targets[i], data.cube[name].to_numpy()
         days = data.stopping[..., i]
         per_site = [
-            np.sqrt(np.mean((flux[site, days[site], i] * scale.std + scale.mean - observed[site, days[site]]) ** 2))
+            np.sqrt(np.mean((scale.to_units(flux[site, days[site], i]) - observed[site, days[site]]) ** 2))
             for site in np.flatnonzero(days.any(1))
         ]
-        of_targets.append(np.mean(per_site) / scale.std)
+        of_targets.append(np.mean(per_site) / observed[data.trainable[..., i]].std())
     assert learned.score == pytest.approx(np.mean(of_targets), rel=1e-4)
+
+
+@pytest.mark.parametrize("asinh_at", [None, 2.0])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_whichever_model_says_them_the_three_fluxes_balance(model, asinh_at, tmp_path):
+    learned = learned_by(model, tmp_path, cube=balance_cube(), pair="carbon_balance", asinh_at=asinh_at)
+    gpp, reco, nee = np.moveaxis(learned.predicted.flux, -1, 0)
+    asked = learned.data.predictable & learned.data.test_days
+    np.testing.assert_array_equal(np.isfinite(nee), asked)
+    np.testing.assert_array_equal(nee[asked], (reco - gpp)[asked])
+    assert nee[asked].std() > 0
 
 
 def test_a_network_s_score_is_that_of_its_best_weights(tmp_path):

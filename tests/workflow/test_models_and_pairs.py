@@ -18,7 +18,7 @@ from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import quiet
 from raciflux.workflow.train import models_of, run_fold
 
-from worlds import CLUSTER_KM, carbon_cube
+from worlds import CLUSTER_KM, balance_cube, carbon_cube
 
 SMALL = [
     "model=raci",
@@ -37,6 +37,7 @@ SMALL = [
     "logger.wandb=disabled",
 ]
 EMBEDDED = ["data.source.places=9", "data.source.years=2"]
+PARTS_OF_BALANCE = ("GPP", "RECO", "NEE")
 STORED = ["data.source={kind: cube, path: towers.zarr}", f"data.split.cluster_km={CLUSTER_KM}"]
 
 
@@ -48,8 +49,9 @@ def world(
     quiet()
     pair, folder = request.param, tmp_path_factory.mktemp("world")
     source = [f"data={pair}", *EMBEDDED]
-    if pair.startswith("terrestrial"):
-        write_zarr(carbon_cube(12, 500), folder / "towers.zarr")
+    if pair not in ("wetland_ch4", "cropland_gpp", "cropland_co2"):
+        cube = balance_cube if pair == "carbon_balance" else carbon_cube
+        write_zarr(cube(12, 500), folder / "towers.zarr")
         source = [f"data.pair={pair}", f"data.root={folder}", *STORED]
     config = compose([*source, *SMALL])
     gc.freeze()  # each fold ends with a collection, which need not look through what the imports left
@@ -62,17 +64,34 @@ def test_a_model_learns_a_pair(world: tuple[Config, Prepared], name: str, tmp_pa
     command, prepared = world
     config = models_of(command)["" if name == "raci" else f"baselines/{name}"]
     run_fold(config, prepared, 0, tmp_path, RunProgress(2, False))
-    targets = PAIRS[config.data.pair].pair.targets
+    targets, said_of = PAIRS[config.data.pair].pair.targets, {}
     split = json.loads((tmp_path / "splits.json").read_text())
     for target in targets:
         stored = RunFolder(tmp_path, target if len(targets) > 1 else None).predictions()
         assert (stored.attrs["model"], stored.attrs["pair"], stored.attrs["target"]) == (name, config.data.pair, target)
         assert sorted(stored["site_id"].to_numpy().tolist()) == sorted(split["test"])
+        said_of[target] = stored["prediction"].to_numpy()
         said = np.isfinite(stored["prediction"])
         assert said.mean() > 0.9
         assert stored["prediction"].where(said).std() > 0
         assert stored["measured"].any()
+    if set(PARTS_OF_BALANCE) <= set(targets):
+        np.testing.assert_array_equal(said_of["NEE"], said_of["RECO"] - said_of["GPP"])
     assert 0 < json.loads((tmp_path / "validation.json").read_text())["score"] < 100
     if name not in ESTIMATORS:
         ended = json.loads((tmp_path / "checkpoints" / "towers" / "finished.json").read_text())
         assert ended["steps"] == 2
+
+
+def test_croplands_of_the_embedded_world_stay_in_balance_from_simulation_to_towers(tmp_path: Path) -> None:
+    quiet()
+    only = [text for text in SMALL if not text.startswith(("model=", "compare=", "transfer=", "data.simulation"))]
+    stages = ["transfer.pretrain.steps=2", "transfer.pretrain.check_every=2", "transfer.pretrain.batch_size=4"]
+    cells = ["data.simulation.places=12", "data.simulation.years=1", "data.asinh_at=3"]
+    config = compose(["data=carbon_balance", "model=lstm", "compare=[]", *only, *EMBEDDED, *stages, *cells])
+    run_fold(config, prepare(config), 0, tmp_path, RunProgress(4, False))
+    gpp, reco, nee = (RunFolder(tmp_path, name).predictions()["prediction"].to_numpy() for name in PARTS_OF_BALANCE)
+    assert np.isfinite(nee).mean() > 0.9
+    np.testing.assert_array_equal(nee, reco - gpp)
+    scaler = (tmp_path / "scaler.yaml").read_text()
+    assert scaler.count("asinh_at: 3.0") == 3
