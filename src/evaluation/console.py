@@ -6,6 +6,7 @@ from rich.markup import escape
 from .console_table import print_table
 from .evaluate import Evaluation
 from .headline import BRIEF, rows, unlike
+from .reasons import trust_rows
 from .wording import LABELS, notes, pretty_unit, target_name, where
 
 
@@ -15,6 +16,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     flux = f"{target_name(run.summary)} [{pretty_unit(run.summary['units'])}]"
     for score in run.summary["scores"]:
         _print_scores(evaluation, score, f"{flux} {where(run.summary)}, {LABELS[score]}", console)
+    _print_trust(evaluation, flux, console)
     lines = notes(run.summary) + unlike(run, baselines)
     if run.summary["without_odd_sites"]:
         lines.append(f"* without the odd sites of the data set: {', '.join(run.summary['without_odd_sites']['sites'])}")
@@ -33,3 +35,12 @@ def _print_scores(evaluation: Evaluation, score: str, title: str, console: Conso
     cells = [(name, *list(row.cells.values())[:BRIEF]) for name, row in listed]
     styles = ["bold" if row.main else "dim" if row.ceiling else None for _, row in listed]
     print_table(console, title, header, cells, styles)
+
+
+def _print_trust(evaluation: Evaluation, flux: str, console: Console) -> None:
+    """Print whether distance from the bank ranks the run's error; nothing for a model without a bank."""
+    listed = trust_rows(evaluation.run, evaluation.run.primary)
+    if listed:
+        title = f"{flux}: does distance from the bank tell where {evaluation.run.label} errs?"
+        cells = [(row.name, *row.cells.values()) for row in listed]
+        print_table(console, title, ("distance", *listed[0].cells), cells)

@@ -25,6 +25,7 @@ MEANINGS: dict[str, str] = {
 QUESTIONS: dict[str, str] = {
     "unseen": "unseen sites",
     "new_years": "new years at known sites",
+    "few_shot": "unseen sites that show a few days",
 }
 """What a model can be asked, and the words for it."""
 
@@ -32,6 +33,8 @@ QUESTION_MEANINGS: dict[str, str] = {
     "unseen": "unseen sites: no flux of a test site, nor of any tower of its cluster, was visible to the model",
     "new_years": "new years at known sites: the model saw fluxes of a test site up to the end of its training years, "
     "and none of its test years",
+    "few_shot": "unseen sites that show a few days: the model saw some days of a test site's flux a year or more before "
+    "the days that are scored, and no flux of any other tower of its cluster",
 }
 
 PARTITIONED = {"GPP", "RECO"}
@@ -51,7 +54,11 @@ def question(attrs: Mapping[str, Any]) -> str:
 
 def where(attrs: Mapping[str, Any]) -> str:
     """Say where the model was asked, to follow a flux in a title: ``at unseen sites``."""
-    return {"unseen": "at unseen sites", "new_years": "in new years at known sites"}[question(attrs)]
+    return {
+        "unseen": "at unseen sites",
+        "new_years": "in new years at known sites",
+        "few_shot": "a year after some own days",
+    }[question(attrs)]
 
 
 def model_name(summary: Mapping[str, Any]) -> str:

@@ -46,7 +46,9 @@ def write_context(data: FluxDataModule, module: FluxModule, predicted: Predicted
     shape = (len(asked), 12, len(data.roles.targets))
     sums = {name: np.zeros((2, *shape)) for name in (*without, *([OWN_DAYS] if corrected else ()))}
     days = np.zeros(shape[:2], np.int64)
-    for index in torch.split(latest(_windows(data), WINDOWS_A_SITE), data.batch_size):
+    windows = latest(_windows(data), WINDOWS_A_SITE)
+    for first in range(0, len(windows), data.batch_size):
+        index = windows[first : first + data.batch_size]
         site, day = _days(index, data)
         counted = (day >= 0) & (day < asked.shape[1])
         counted[counted] = asked[site[counted], day[counted]]

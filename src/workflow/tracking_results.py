@@ -15,8 +15,9 @@ from ..evaluation.headline import COUNTS
 from ..evaluation.report.write import write_report
 from ..evaluation.run_folder import RunFolder
 from ..evaluation.scored import ScoredRun
+from ..evaluation.scores.trust import FARTHEST
 from .tracking_run import Told, open_run, public
-from .tracking_tables import group_rows, headline_rows, scale_rows
+from .tracking_tables import context_table, group_rows, headline_rows, neighbour_table, scale_rows, trust_table
 
 if TYPE_CHECKING:
     import wandb
@@ -52,7 +53,8 @@ def sorting_keys(summary: Mapping[str, Any]) -> dict[str, float]:
     Returns
     -------
     ``score/<score>/median_r2, pooled_r2, ...`` and counts, ``scale/<score>/<time scale>/...``,
-    ``ceiling/<score>/...`` where the truth is known, ``interval/<score>/coverage, width, crps`` where there are any.
+    ``ceiling/<score>/...`` where the truth is known, ``interval/<score>/coverage, width, crps`` where there are any,
+    ``trust/<score>/rank_correlation, gain`` of the larger of both roles' distances, of a model with a bank.
     """
     keys: dict[str, float | None] = {}
     for score, block in summary["scores"].items():
@@ -68,6 +70,9 @@ def sorting_keys(summary: Mapping[str, Any]) -> dict[str, float]:
             keys[f"interval/{score}/width"] = bounds["width"]["mean"]
         if quantiles := uncertainty.get("quantiles"):
             keys[f"interval/{score}/crps"] = quantiles["crps"]["mean"]
+        if trust := block["trust"]:
+            for statistic in ("rank_correlation", "gain"):
+                keys[f"trust/{score}/{statistic}"] = trust[statistic][FARTHEST]["value"]
     return {name: value for name, value in keys.items() if value is not None}
 
 
@@ -104,6 +109,9 @@ def _show(run: "wandb.Run", evaluation: Evaluation) -> None:
         ("headline", headline_rows(models)),
         ("time_scales", scale_rows(models)),
         ("groups", group_rows(models)),
+        ("trust", trust_table(models)),
+        ("context", context_table(models)),
+        ("neighbours", neighbour_table(evaluation.run)),
     ):
         if rows:
             _log_table(run, f"tables/{name}", list(rows[0]), [tuple(row.values()) for row in rows])

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import polars as pl
+
 from ..evaluation.headline import COUNTS, rows
+from ..evaluation.reasons import level_rows, trust_rows
 from ..evaluation.scored import ScoredRun
 
 Row = dict[str, str | float | None]
@@ -46,3 +49,28 @@ def group_rows(models: Sequence[ScoredRun]) -> list[Row]:
         for by, labels in block["by"].items()
         for label, numbers in labels.items()
     ]
+
+
+def trust_table(models: Sequence[ScoredRun]) -> list[Row]:
+    """Rows on what distance from the bank tells of the error: a score, model and role each, of models with a bank."""
+    return [
+        {"score": score, "model": model.label, "distance": row.name, **row.numbers}
+        for model in models
+        for score in model.summary["scores"]
+        for row in trust_rows(model, score)
+    ]
+
+
+def context_table(models: Sequence[ScoredRun]) -> list[Row]:
+    """Rows on what moved the answers: a model and level each, over sites."""
+    return [{"model": model.label, "level": row.level, **row.numbers} for model in models for row in level_rows(model)]
+
+
+def neighbour_table(run: ScoredRun) -> list[Row]:
+    """Rows of who was shown to each test site of the run, the heaviest first."""
+    shown = run.folder.neighbours()
+    if shown is None:
+        return []
+    order = ("site_id", "role", "weight")
+    ranked = shown.sort(order, descending=[False, False, True], maintain_order=True)
+    return ranked.with_columns(pl.col("weight", "distance_km").round(4)).to_dicts()

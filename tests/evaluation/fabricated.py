@@ -118,7 +118,10 @@ def fabricate_run(
         for stage in ("pretrain", "towers"):
             write_text(_curve(seed=fold), path / f"fold{fold}" / "logs" / stage / "metrics.csv")
         half = pl.col("site_id").rank("dense") % 2 == fold
-        neighbours.filter(half).write_parquet(path / f"fold{fold}" / "neighbours.parquet")
+        own = neighbours.filter(half).with_columns(fold=pl.lit(fold))
+        own.write_parquet(path / f"fold{fold}" / "neighbours.parquet")
+        _seasons_of(own).write_parquet(path / f"fold{fold}" / "neighbour_seasons.parquet")
+        _moved(predictions).filter(half).write_parquet(path / f"fold{fold}" / "context.parquet")
     return path
 
 
@@ -159,6 +162,27 @@ def _neighbours(predictions: xr.Dataset) -> pl.DataFrame:
         "weight",
     )
     return pl.DataFrame(rows, schema=list(names), orient="row")
+
+
+def _seasons_of(neighbours: pl.DataFrame) -> pl.DataFrame:
+    """A season of each neighbour, higher with its number; December is never measured, November on two days."""
+    rows = [
+        (fold, name, "GPP", month, 1.0 + int(name[-1]) + np.sin(month / 2), 2 if month == 11 else 30)
+        for fold, name in neighbours.select("fold", "neighbour_id").unique(maintain_order=True).rows()
+        for month in range(1, 12)
+    ]
+    return pl.DataFrame(rows, schema=["fold", "neighbour_id", "target", "month", "flux", "days"], orient="row")
+
+
+def _moved(predictions: xr.Dataset) -> pl.DataFrame:
+    """How far three levels moved each site and month: months upward, years downward, statics hardly."""
+    rows = [
+        (str(site), "GPP", level, month, shift * (1 + 0.1 * i), abs(shift) * (1.2 + 0.1 * i), 30)
+        for i, site in enumerate(predictions["site_id"].to_numpy())
+        for level, shift in (("months", 0.4), ("years", -0.2), ("statics", 0.01))
+        for month in range(1, 13)
+    ]
+    return pl.DataFrame(rows, schema=["site_id", "target", "level", "month", "shift", "size", "days"], orient="row")
 
 
 def with_distance(predictions: xr.Dataset, *, telling: bool = True, seed: int = 3) -> xr.Dataset:

@@ -17,7 +17,7 @@ from .fabricated import fabricate_predictions, fabricate_run, fabricate_targets
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 TABLES = {"summary.csv", "sites.csv", "table.tex"}
-FIGURES = {"comparison", "series", "scatter", "error_map", "neighbours", "learning_curves"}
+FIGURES = {"comparison", "series", "scatter", "error_map", "neighbours", "context", "learning_curves"}
 
 
 def evaluate(*arguments: object) -> subprocess.CompletedProcess[str]:

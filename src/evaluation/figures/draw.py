@@ -15,6 +15,7 @@ from ..wording import LABELS, pretty_unit, target_name, where
 from .curves import draw_curves
 from .drawing import GREY, INK, PALE, SCORE_COLOURS, VERMILLION, Drawn, light_grid, new_figure, save, style
 from .maps import draw_error_map, draw_neighbours
+from .trust import draw_context, draw_distance_map, draw_trust
 from .uncertainty import draw_coverage, draw_reliability
 
 LONGEST_SERIES = 3 * 365  # days in a panel of the series figure: more cannot be read
@@ -31,7 +32,10 @@ def draw_all(run: ScoredRun, baselines: Sequence[ScoredRun]) -> list[Drawn]:
         lambda: draw_error_map(run, folder / "error_map.png"),
         lambda: draw_reliability(run, folder / "reliability.png"),
         lambda: draw_coverage(run, folder / "coverage.png"),
+        lambda: draw_distance_map(run, folder / "distance_map.png"),
+        lambda: draw_trust(run, folder / "trust.png"),
         lambda: draw_neighbours(run, folder / "neighbours.png"),
+        lambda: draw_context(run, folder / "context.png"),
         lambda: draw_curves(run.folder.learning_curves(), folder / "learning_curves.png"),
     ]
     with style():

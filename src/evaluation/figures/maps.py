@@ -31,7 +31,7 @@ def draw_error_map(run: ScoredRun, path: Path) -> Drawn | None:
     window = Window.around(lon, lat)
     figure = new_figure(window.height + 0.8)
     axes = figure.subplots()
-    _land(axes, window)
+    draw_land(axes, window)
     top = float(np.quantile(rmse, 0.95)) if rmse.size > 20 else float(rmse.max())
     points: PathCollection = axes.scatter(
         lon, lat, c=rmse, cmap="viridis_r", vmin=0, vmax=top, s=34, edgecolors=INK, linewidths=0.5, zorder=3
@@ -69,7 +69,7 @@ def draw_neighbours(run: ScoredRun, path: Path) -> Drawn | None:
     window = Window.around(np.append(rows["neighbour_lon"], here[0]), np.append(rows["neighbour_lat"], here[1]))
     figure = new_figure(0.3 + (window.height + 0.3) * len(roles))
     for axes, role in zip(figure.subplots(len(roles), 1, squeeze=False)[:, 0], roles, strict=True):
-        _land(axes, window)
+        draw_land(axes, window)
         for kind, group in rows.filter(role=role).group_by("kind", maintain_order=True):
             _neighbours(axes, here, group, KIND_COLOURS.get(str(kind[0]), GREY))
         axes.plot(*here, marker="*", markersize=15, color=VERMILLION, markeredgecolor="white", linestyle="", zorder=5)
@@ -126,7 +126,7 @@ class Window:
         return (WIDTH - 0.6) * self.aspect * (self.north - self.south) / (self.east - self.west)
 
 
-def _land(axes: Axes, window: Window) -> None:
+def draw_land(axes: Axes, window: Window) -> None:
     """Draw the coasts of a window and label its edges."""
     rings = [ring for polygon in land_polygons() for ring in polygon]
     codes = [[Outline.MOVETO] + [Outline.LINETO] * (len(ring) - 2) + [Outline.CLOSEPOLY] for ring in rings]

@@ -1,4 +1,4 @@
-"""The map of the report: coasts and sites in one SVG, coloured by R2, each a link to its series."""
+"""The map of the report: coasts and sites in one SVG, coloured by R2 or distance from the bank, each a link."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from ..scored import ScoredRun
 
 COLOURS = "viridis"  # R2 from 0 to 1: the same colour says the same in every report
 BELOW_ZERO = "#d1495b"  # worse than the site's own mean would be
+FAR_COLOURS = "plasma_r"  # distance from the bank, from 0 to the largest of the run
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Place:
     colour: str | None
     title: str
     number: int | None
+    far: str | None = None  # colour of its distance from the bank
+    outside: bool = False  # of the area of applicability
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class SiteMap:
     places: list[Place]
     ramp: str
     below_zero: str = BELOW_ZERO
+    far_ramp: str = ""  # colours from near to far; empty for a model without a bank
+    farthest: str = ""
 
 
 def site_map(run: ScoredRun, numbers: Mapping[str, int]) -> SiteMap | None:
@@ -48,9 +53,10 @@ def site_map(run: ScoredRun, numbers: Mapping[str, int]) -> SiteMap | None:
     stretch = window.aspect
     height = (window.north - window.south) * stretch
     decimals = error_decimals(run)
+    top = sites["dissimilarity"].max() if "dissimilarity" in sites.columns else None
     return SiteMap(
         box=f"{window.west:.1f} {-window.north * stretch:.1f} {window.east - window.west:.1f} {height:.1f}",
-        land=_land(window),
+        land=land_path(window),
         places=[
             Place(
                 x=f"{record['lon']:.3f}",
@@ -58,16 +64,33 @@ def site_map(run: ScoredRun, numbers: Mapping[str, int]) -> SiteMap | None:
                 colour=_colour(record["r2"]),
                 title=_title(record, decimals),
                 number=numbers.get(record["site_id"]),
+                far=_far(record.get("dissimilarity"), top),
+                outside=record.get("inside") == "outside",
             )
             for record in sites.iter_rows(named=True)
         ],
-        ramp=", ".join(to_hex(colour) for colour in mpl.colormaps[COLOURS](np.linspace(0, 1, 9))),
+        ramp=_ramp(COLOURS),
+        far_ramp=_ramp(FAR_COLOURS) if top is not None else "",
+        farthest=show(top, 2),
     )
+
+
+def _ramp(colours: str) -> str:
+    return ", ".join(to_hex(colour) for colour in mpl.colormaps[colours](np.linspace(0, 1, 9)))
+
+
+def _far(dissimilarity: float | None, top: float | None) -> str | None:
+    if dissimilarity is None or top is None:
+        return None
+    return to_hex(mpl.colormaps[FAR_COLOURS](dissimilarity / (top or 1.0)))
 
 
 def _title(record: Mapping[str, Any], decimals: int) -> str:
     name = " ".join(filter(None, [record["site_id"], record.get("igbp")]))
-    return f"{name}: R² {show(record['r2'])}, RMSE {show(record['rmse'], decimals)}, {record['days']:,} days"
+    said = f"{name}: R² {show(record['r2'])}, RMSE {show(record['rmse'], decimals)}, {record['days']:,} days"
+    if "inside" not in record:
+        return said
+    return f"{said}, distance from the bank {show(record['dissimilarity'], 2)} ({record['inside']})"
 
 
 def _colour(r2: float | None) -> str | None:
@@ -76,7 +99,7 @@ def _colour(r2: float | None) -> str | None:
     return BELOW_ZERO if r2 < 0 else to_hex(mpl.colormaps[COLOURS](r2))
 
 
-def _land(window: Window) -> str:
+def land_path(window: Window) -> str:
     """Outline of the land around a window as an SVG path."""
     rings = []
     for ring in (ring for polygon in land_polygons() for ring in polygon):

@@ -27,7 +27,7 @@ for (const link of document.querySelectorAll("a[data-site]")) {
 }
 
 // --- the map: wheel (once it has the focus) and buttons zoom, drag moves, a click takes the nearest site
-const map = document.querySelector(".map svg");
+const map = document.querySelector(".site-map .map svg");
 if (map) {
   const whole = map.viewBox.baseVal, [x0, y0, width0, height0] = [whole.x, whole.y, whole.width, whole.height];
   const view = {x: x0, y: y0, scale: 1};
@@ -92,6 +92,9 @@ if (map) {
     }
     held = null;
   });
+  const colour = document.getElementById("map-colour");
+  colour?.addEventListener("change", () => { map.closest(".site-map").dataset.colour = colour.value; });
+
   document.addEventListener("choose-site", event => {
     for (const site of sites) site.classList.toggle("chosen", site.dataset.site === String(event.detail));
     const chosen = map.querySelector(".chosen");

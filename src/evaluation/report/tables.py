@@ -27,6 +27,8 @@ SITE_COLUMNS = {
     "coverage": "coverage",
     "width": "width",
     "crps": "CRPS",
+    "dissimilarity": "distance",
+    "inside": "area",
 }
 CODES, ERRORS = ("cluster", "fold"), ("rmse", "mae", "bias", "width", "crps")
 

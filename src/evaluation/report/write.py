@@ -22,13 +22,18 @@ from .error import SCALE_NOTE, group_tables, part_chart, scale_tables
 from .map import site_map
 from .series import BAND, pack_series, ranked_sites
 from .tables import headline_table, site_fact, site_table
+from .trust import trust_section
+from .why import why_section
 
-SCRIPTS = ("report_page.js", "report_series.js")
+SCRIPTS = ("report_page.js", "report_why.js", "report_series.js")  # the last chooses the first site
 DRAWN_LIVE = (
     "comparison",
     "series",
     "error_map",
     "reliability",
+    "neighbours",
+    "distance_map",
+    "context",
 )  # figures that the page draws itself, for a mouse and a finger
 READING = (
     "R² is the Nash–Sutcliffe efficiency, 1 − SSE/SST; median and quartiles over sites, pooled over all days; bias is"
@@ -91,6 +96,7 @@ def _content(run: ScoredRun, baselines: Sequence[ScoredRun], figures: Sequence[D
         "scale_note": SCALE_NOTE,
         "group_tables": group_tables(run),
         "calibration": calibration_section(run, alike),
+        "trust": trust_section(run),
         **_series(run, alike),
         "figures": [(figure, _data_uri(figure.path)) for figure in figures if figure.path.stem not in DRAWN_LIVE],
         "config": run.folder.config_text(),
@@ -117,6 +123,7 @@ def _series(run: ScoredRun, baselines: Sequence[ScoredRun]) -> dict[str, Any]:
         "band_name": f"{level}, {attrs['interval_method']}" if "interval_method" in attrs else level,
         "has_filled": len(score_names(run.predictions)) > 1,
         "site_map": site_map(run, numbers),
+        "why": why_section(run, list(numbers)),
         "site_table": site_table(run, numbers),
     }
 
@@ -130,8 +137,10 @@ def _sections(content: dict[str, Any]) -> dict[str, str]:
         "error": ("Error", content["part_chart"] is not None),
         "classes": ("Classes", bool(content["group_tables"])),
         "calibration": ("Uncertainty", content["calibration"] is not None),
+        "trust": ("Trust", content["trust"] is not None),
         "map": ("Map", content["site_map"] is not None),
         "series": ("Series", bool(content["packed"]["sites"])),
+        "why": ("Why", content["why"] is not None),
         "sites": ("Sites", True),
         "figures": ("Figures", bool(content["figures"])),
         "made": ("Made", True),

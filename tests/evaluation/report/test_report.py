@@ -8,11 +8,12 @@ from raciflux.evaluation.evaluate import evaluate_run, score_run
 from raciflux.evaluation.headline import NONE, error_decimals, show
 from raciflux.evaluation.report.calibration import calibration_section
 from raciflux.evaluation.report.index import write_index
+from raciflux.evaluation.report.trust import trust_section
 from raciflux.evaluation.report.write import write_report
 from raciflux.evaluation.run_folder import RunFolder, write_predictions
 from raciflux.evaluation.scored import ScoredRun
 
-from ..fabricated import fabricate_predictions, fabricate_run, with_uncertainty
+from ..fabricated import fabricate_predictions, fabricate_run, with_distance, with_uncertainty
 
 EVIL = "<script>alert(1)</script>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -64,14 +65,14 @@ def test_the_report_is_whole_and_needs_no_network(tmp_path: Path):
     assert (
         text.startswith("<!DOCTYPE html>")
         and text.partition("<body>")[0].count("<title>") == 1
-        and page.count("img") == 3
+        and page.count("img") == 2
     )
     for tag, attrs in page.tags:
         for name in ("src", "href", "action", "data", "srcset"):
             assert (attrs.get(name) or "data:").startswith(("data:", "#")), (tag, attrs)
     assert not re.search(r"https?://|url\(|@import", text)
     assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
-    assert page.count("script") == 2
+    assert page.count("script") == 3
 
 
 def test_it_says_what_the_numbers_are(tmp_path: Path):
@@ -197,6 +198,33 @@ def test_names_from_data_are_shown_not_run(tmp_path: Path):
     write_text(EVIL, run / "command.txt")
     text = written(run)
     page = Page(text)
-    assert page.count("script") == 2 and EVIL not in text
+    assert page.count("script") == 3 and EVIL not in text
     assert not any("onmouseover" in attrs for _, attrs in page.tags)
     assert EVIL in "".join(page.text)
+
+
+def test_trust_has_a_section_where_there_is_a_bank(tmp_path: Path):
+    assert 'id="trust"' not in report(tmp_path / "without", sites=4)
+    run = fabricate_run(tmp_path / "with" / "run", with_distance(fabricate_predictions(sites=24)))
+    text = written(run)
+    page, (evaluation,) = Page(text), score_run(run)
+    block = evaluation.run.summary["scores"]["measured"]["trust"]
+    table = trust_section(evaluation.run).table
+    assert [line.cells[0] for line in table.lines] == ["slow role", "fast role", "the larger of both"]
+    for place, role in enumerate(("slow", "fast", "farthest")):
+        found = block["rank_correlation"][role]
+        assert cell(table, place, "rank correlation") == show(found["value"])
+        bounds = found["interval"]
+        assert cell(table, place, "95 % interval") == f"{show(bounds['low'])} to {show(bounds['high'])}"
+        assert cell(table, place, "gain of dropping 20 %") == show(block["gain"][role]["value"])
+    said = " ".join(page.text)
+    assert f"{block['outside']['sites']} sites outside, mean nRMSE {show(block['outside']['mean_nrmse'], 2)}" in said
+    rings = [attrs for _, attrs in page.tags if attrs.get("class") == "site outside"]
+    assert len(rings) == block["outside"]["sites"] > 0
+    assert sum(attrs.get("class") == "face by-far" for _, attrs in page.tags) == 24
+
+
+def test_too_few_sites_are_dashes(tmp_path: Path):
+    run = fabricate_run(tmp_path / "run", with_distance(fabricate_predictions(sites=6)))
+    (evaluation,) = score_run(run)
+    assert set(trust_section(evaluation.run).table.lines[0].cells[1:5]) == {NONE}

@@ -10,17 +10,19 @@ from raciflux.evaluation.evaluate import evaluate_run
 from raciflux.evaluation.run_folder import RunFolder
 
 from ..browser import Tab, browser
-from ..fabricated import fabricate_predictions, fabricate_run
+from ..fabricated import fabricate_predictions, fabricate_run, with_distance
 
 EVIL = "</script><script>document.title = 'broken'</script><img src=x onerror=\"document.title = 'broken'\">"
 RANGE = "document.querySelector('#series-range').textContent"
 WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+CELLS = """[...document.querySelectorAll('.neighbours tbody tr')].map(
+    row => [...row.cells].map(cell => cell.textContent))"""
 PICTURE = "document.querySelector('canvas').toDataURL()"
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    predictions = fabricate_predictions(sites=12, years=3)
+    predictions = with_distance(fabricate_predictions(sites=12, years=3))
     predictions["site_id"] = ("site", [EVIL, *(f"XX-S{i:02d}" for i in range(1, 12))])
     predictions["igbp"] = ("site", np.array([EVIL, *["GRA", "CRO", "WET"] * 4])[:12])
     predictions.attrs |= {"interval_level": 0.9, "interval_method": "made up"}
@@ -161,3 +163,70 @@ def test_the_report_lets_no_other_script_run(tab: Tab, report: Path):
         {textContent: "document.title = 'broken'"}))""")
     assert tab.run("document.title") != "broken"
     assert "Content Security Policy" in tab.complaints().pop()
+
+
+def chosen(page: Tab, name: str) -> None:
+    page.run(f"""{{ const select = document.querySelector('#series-panel select');
+        select.value = [...select.options].find(option => option.text === {json.dumps(name)}).value;
+        select.dispatchEvent(new Event('change')); }}""")
+    page.until(f"document.querySelector('#why-site').textContent === {json.dumps(name)}")
+
+
+def test_another_site_shows_its_own_neighbours_and_season(page: Tab, report: Path):
+    pictures = []
+    for name in ("XX-S07", "XX-S04"):
+        chosen(page, name)
+        rows = page.run(CELLS)
+        table = RunFolder(report.parent).neighbours().filter(site_id=name)
+        expected = table.select("neighbour_id", "role", "kind").rows()
+        assert sorted(tuple(row[:3]) for row in rows) == sorted(expected)
+        weights = [float(row[3]) for row in rows]
+        assert weights == sorted(weights, reverse=True)
+        assert weights == pytest.approx(sorted(table["weight"].to_list(), reverse=True), abs=5e-4)
+        assert page.run("document.querySelectorAll('#why-map .neighbour').length") == table.height
+        assert page.run("document.querySelectorAll('#why-map .here').length") == 1
+        pictures.append([page.run(f"document.querySelector('#why-{part}').innerHTML") for part in ("map", "season")])
+    assert all(one != other for one, other in zip(*pictures, strict=True))
+    drawn = "document.querySelectorAll('#why-season .season.{}').length"
+    assert [page.run(drawn.format(kind)) for kind in ("predicted", "role-0", "role-1")] == [1, 1, 1]
+    assert page.run("document.querySelectorAll('#why-season .mean.observed').length") == 12
+
+
+def test_neighbours_lie_within_their_map(page: Tab):
+    for name in ("XX-S02", "XX-S09"):
+        chosen(page, name)
+        assert page.run("""(frame => [...document.querySelectorAll('#why-map .dot')].every(dot => {
+            const box = dot.getBoundingClientRect();
+            const across = box.left >= frame.left && box.right <= frame.right;
+            return across && box.top >= frame.top && box.bottom <= frame.bottom;
+        }))(document.querySelector('#why-map').getBoundingClientRect())""")
+
+
+def test_bars_say_what_moved_the_chosen_period(page: Tab, report: Path):
+    table = RunFolder(report.parent).context()
+    read = "[...document.querySelectorAll('#why-bars .name, #why-bars .number')].map(span => span.textContent)"
+    for name in ("XX-S07", "XX-S04"):
+        chosen(page, name)
+        said = page.run(read)
+        assert said[::2] == ["months", "years", "statics"]
+        own = table.filter(site_id=name, level="years", month=3)
+        size, shift = said[3].replace("−", "-").replace(")", "").split(" (")
+        assert float(size) == pytest.approx(own["size"].item(), rel=0.01)
+        assert float(shift) == pytest.approx(own["shift"].item(), rel=0.01)
+    page.run("""{ const period = document.querySelector('#why-panel select');
+        period.value = '6'; period.dispatchEvent(new Event('change')); }""")
+    assert page.run(read) == said, "every month of these bars is the same"
+
+
+def test_the_map_can_be_coloured_by_distance(page: Tab):
+    shown = """[...document.querySelectorAll('.site path.face')].filter(
+        path => getComputedStyle(path).display !== 'none').map(path => path.classList[1])"""
+    assert set(page.run(shown)) == {"by-r2"}
+    page.run("""{ const colour = document.querySelector('#map-colour');
+        colour.value = 'far'; colour.dispatchEvent(new Event('change')); }""")
+    assert set(page.run(shown)) == {"by-far"}
+    assert page.run("[...document.querySelectorAll('.site-map .key')].map(key => getComputedStyle(key).display)") == [
+        "none",
+        "flex",
+        "flex",
+    ]
