@@ -1,8 +1,9 @@
 """Exact nearest neighbours under exclusions, with faiss or with torch.
 
-Both backends only propose candidates, in float32. Distances are then computed and ordered in float64, and a query whose
-candidates could have missed a neighbour through rounding is searched again exhaustively, so that both give the same
-answer. The search runs on the CPU: faiss' GPU indices take no selectors, and a cube is looked up once.
+Both backends only propose candidates, in float32: as many more than are wanted as the query has hidden keys, so that
+what is hidden takes nobody's place. Distances are then computed and ordered in float64, and a query whose candidates
+could have missed a neighbour through rounding is searched again exhaustively, so that both give the same answer. The
+search runs on the CPU: a cube is looked up once.
 """
 
 import functools
@@ -24,7 +25,7 @@ Doubles = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 SPARE = 16  # candidates beyond k: ties and rounding are settled among them
-BLOCK = 4_000_000  # numbers held at once by an exhaustive search
+BLOCK = 4_000_000  # numbers held at once by a search
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,31 @@ class Exclusion:
         for hidden, a, b in zip(self.hidden, bounds[:-1], bounds[1:], strict=True):
             if b > a:
                 yield order[a:b], hidden
+
+    def of(self, keys: int) -> Callable[[Codes, Codes], NDArray[np.bool_]]:
+        """Return what tells which of the keys (row, candidate) are hidden from the queries (row,), of ``keys`` keys."""
+        group = np.repeat(np.arange(len(self.hidden)), [len(hidden) for hidden in self.hidden])
+        pairs = np.sort(group * keys + np.concatenate([np.empty(0, np.int64), *self.hidden]))
+        beyond = np.append(pairs, np.iinfo(np.int64).max)
+
+        def is_hidden(rows: Codes, candidates: Codes) -> NDArray[np.bool_]:
+            asked = self.group[rows, None] * keys + candidates
+            return np.asarray(beyond[np.searchsorted(pairs, asked)] == asked)
+
+        return is_hidden
+
+    def alike_in_number(self, spare: int) -> Iterator[tuple[Codes, int]]:
+        """Blocks of queries with about as many hidden keys each, and the most of a block, ``spare`` more."""
+        number = np.array([len(hidden) for hidden in self.hidden])[self.group] + spare
+        order = np.argsort(number, kind="stable")
+        first = 0
+        while first < len(order):
+            # few enough for the candidates to fit, and none that asks for more than twice what the first does
+            most = np.arange(1, len(order) - first + 1) * number[order[first:]]
+            last = first + max(1, int(np.searchsorted(most, BLOCK)))
+            last = min(last, int(np.searchsorted(number[order], 2 * number[order[first]], "right")))
+            yield order[first:last], int(number[order[last - 1]])
+            first = last
 
 
 def functional(queries: Floats, keys: Floats, k: int, exclusion: Exclusion, backend: Backend = "auto") -> Neighbours:
@@ -139,8 +165,8 @@ def _say_once(message: str) -> None:
     _log.info(message)
 
 
-# (queries, hidden keys, wanted) -> squared distances float32 and key positions, ascending, position -1 where too few
-_Propose = Callable[[Floats, Codes, int], tuple[Floats, Codes]]
+_Propose = Callable[[Floats, int], tuple[Floats, Codes]]
+"""(queries, wanted) -> squared distances in float32 and key positions, ascending."""
 
 
 def _propose_with_faiss(keys: Floats) -> _Propose:
@@ -150,12 +176,8 @@ def _propose_with_faiss(keys: Floats) -> _Propose:
     index = faiss.IndexFlatL2(keys.shape[1])
     index.add(np.ascontiguousarray(keys))
 
-    def propose(queries: Floats, hidden: Codes, wanted: int) -> tuple[Floats, Codes]:
-        # both selectors are held by name: the C++ search borrows them
-        outside = faiss.IDSelectorBatch(hidden)
-        selector = faiss.IDSelectorNot(outside)
-        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # its stub knows no fields
-        score, position = index.search(np.ascontiguousarray(queries), wanted, params=parameters)
+    def propose(queries: Floats, wanted: int) -> tuple[Floats, Codes]:
+        score, position = index.search(np.ascontiguousarray(queries), wanted)
         return score, position
 
     return propose
@@ -164,14 +186,12 @@ def _propose_with_faiss(keys: Floats) -> _Propose:
 def _propose_with_torch(keys: Floats) -> _Propose:
     stored = torch.from_numpy(np.ascontiguousarray(keys))
 
-    def propose(queries: Floats, hidden: Codes, wanted: int) -> tuple[Floats, Codes]:
-        parts = []
-        for block in torch.split(torch.from_numpy(queries), max(1, BLOCK // len(keys))):
-            squared = torch.cdist(block, stored).square()
-            squared[:, torch.from_numpy(hidden)] = torch.inf
-            parts.append(squared.topk(wanted, largest=False))
-        score = torch.cat([p.values for p in parts]).numpy()
-        return score, np.where(np.isinf(score), -1, torch.cat([p.indices for p in parts]).numpy())
+    def propose(queries: Floats, wanted: int) -> tuple[Floats, Codes]:
+        parts = [
+            torch.cdist(block, stored).square().topk(wanted, largest=False)
+            for block in torch.split(torch.from_numpy(queries), max(1, BLOCK // len(keys)))
+        ]
+        return torch.cat([p.values for p in parts]).numpy(), torch.cat([p.indices for p in parts]).numpy()
 
     return propose
 
@@ -193,19 +213,20 @@ def _search(
     if len(keys) == 0 or len(queries) == 0:
         return Neighbours(index, ranked)
     propose = _PROPOSE[resolve(backend)](keys)
-    wanted = min(k + SPARE, len(keys))
-    width = min(k, wanted)
     slack = _rounding(queries, keys)
-    for rows, hidden in exclusion.groups():
-        score, candidates = propose(queries[rows], hidden, wanted)
-        index[rows, :width], ranked[rows, :width] = _rank(rows, candidates, width, distance)
+    width = min(k, len(keys))
+    is_hidden = exclusion.of(len(keys))
+    for rows, most in exclusion.alike_in_number(k + SPARE):
+        wanted = min(most, len(keys))
+        score, candidates = propose(queries[rows], wanted)
+        shown = np.where(is_hidden(rows, candidates), -1, candidates)
+        index[rows, :width], ranked[rows, :width] = _rank(rows, shown, width, distance)
         last = euclidean(ranked[rows, width - 1]) ** 2
-        doubtful = rows[(candidates[:, -1] >= 0) & (wanted < len(keys)) & (score[:, -1] <= last + slack[rows])]
-        everything = np.arange(len(keys))
-        everything[hidden] = -1
+        doubtful = rows[(wanted < len(keys)) & (score[:, -1] <= last + slack[rows])]
         for block in _blocks(doubtful, len(keys)):
-            columns = np.broadcast_to(everything, (len(block), len(keys)))
-            index[block, :width], ranked[block, :width] = _rank(block, columns, width, distance)
+            columns = np.broadcast_to(np.arange(len(keys)), (len(block), len(keys)))
+            shown = np.where(is_hidden(block, columns), -1, columns)
+            index[block, :width], ranked[block, :width] = _rank(block, shown, width, distance)
     return Neighbours(index, ranked)
 
 
