@@ -86,6 +86,28 @@ QC_SUFFIX = "_qc"  # share of the day measured or well filled, 0-1 (the field's 
 MEASURED_SUFFIX = "_measured"  # share of the day measured, 0-1 (rule: >= 0.5 as well)
 EXPECTED_SUFFIX = "_expected"  # embedded world only: the flux without observation noise; gives the noise ceiling
 
+# Scales at which the slow encoder reads a driver, and the days of their trailing means.
+SLOW_SCALES: dict[str, int] = {"months": 30, "years": 365}
+
+
+def slow_name(driver: str, days: int) -> str:
+    """Return the name of a driver's trailing mean, such as ``TA_30d``."""
+    return f"{driver}_{days}d"
+
+
+def slow_scale(name: str) -> str:
+    """Return the scale of a trailing mean: ``months`` for ``TA_30d``.
+
+    Raises
+    ------
+    KeyError
+        If the name ends like that of no scale.
+    """
+    for scale, days in SLOW_SCALES.items():
+        if name.endswith(slow_name("", days)):
+            return scale
+    raise KeyError(name)
+
 
 def lookup(name: str) -> Variable:
     """Return the entry of a driver, target or static variable.

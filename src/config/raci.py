@@ -71,7 +71,11 @@ class RaciConfig:
     )
     regime: int = key(24, "width of the regime vector", bounds=(1, 1024))
     embedding: int = key(16, "width of the static embedding", bounds=(1, 1024))
-    dropout: float = key(0.4, "dropout on the regime and before the head", bounds=(0.0, 0.95))
+    dropout: float = key(
+        0.4,
+        "dropout on the regime and before the head; half of it inside the bodies tcn and attention",
+        bounds=(0.0, 0.95),
+    )
     moments: bool = key(False, "say a site's mean and spread apart from its dynamics")
     moment_weight: float = key(0.3, "weight of the loss on mean and spread", bounds=(0.0, 100.0))
     retrieval: RetrievalConfig = key(RetrievalConfig, "role-aware retrieval")

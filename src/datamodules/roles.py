@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ..contracts import Layout, WindowLayout
 from ..errors import UserError
-from ..variables import MEASURED_SUFFIX, QC_SUFFIX
+from ..variables import MEASURED_SUFFIX, QC_SUFFIX, SLOW_SCALES, slow_name
 
 # The two trailing spans, in days, over which the slow encoder reads each driver: a month and a year.
-SLOW_SPANS = (30, 365)
+SLOW_SPANS = tuple(SLOW_SCALES.values())
 # Shares of valid days below which a trailing mean is missing.
 SLOW_COVERAGE = 0.5
 
@@ -53,7 +53,7 @@ class Roles:
     @property
     def slow(self) -> tuple[str, ...]:
         """Names of the slow inputs: each fast driver over each trailing span."""
-        return tuple(f"{name}_{span}d" for span in SLOW_SPANS for name in self.fast)
+        return tuple(slow_name(name, span) for span in SLOW_SPANS for name in self.fast)
 
     def layout(self, class_sizes: tuple[int, ...], window: WindowLayout) -> Layout:
         """Place the roles in a batch."""

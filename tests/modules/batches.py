@@ -18,7 +18,7 @@ def made_up_layout(targets: int = 2, places: bool = True, window: WindowLayout =
     return Layout(
         targets=NAMES["targets"][:targets],
         fast=fast,
-        slow=tuple(f"{name}_{days}" for days in (30, 365) for name in fast),
+        slow=tuple(f"{name}_{days}d" for days in (30, 365) for name in fast),
         static=NAMES["static"] if places else (),
         classes=tuple(CLASSES) if places else (),
         class_sizes=tuple(CLASSES.values()) if places else (),

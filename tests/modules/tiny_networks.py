@@ -1,5 +1,6 @@
 """Every network of the house at a tiny size: a new one joins the suites by a line here."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from raciflux.config.raci import RaciConfig, RetrievalConfig
 
 NEIGHBOURS = RetrievalConfig(neighbours=3, width=5, neighbour_dropout=0.0)
 
+ALONE = RaciConfig(hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=RetrievalConfig(enabled=False))
+
 # Tiny sizes. Dropout is 0 so that training mode can be held against the rules too; one test switches it on.
 CONFIGS: dict[str, Any] = {
     "lstm": LstmConfig(hidden=8, dropout=0.0),
@@ -30,8 +33,10 @@ CONFIGS: dict[str, Any] = {
     "tam_rl": TamRlConfig(hidden=8, task=6, embedding=5, dropout=0.0),
     "moment_lstm": MomentLstmConfig(hidden=8, embedding=5, dropout=0.0),
     "raci": RaciConfig(hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=NEIGHBOURS),
-    "raci, no retrieval": RaciConfig(
-        hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=RetrievalConfig(enabled=False)
-    ),
+    "raci, no retrieval": ALONE,
+    "raci, gru under gates": replace(ALONE, body="gru", conditioning="gates"),
+    "raci, tcn under cross-attention": replace(ALONE, body="tcn", conditioning="cross_attention"),
+    "raci, attention under a hyper-network": replace(ALONE, body="attention", conditioning="hyper_network"),
+    "raci, no scales": replace(ALONE, scales=[]),
 }
 every_network = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)

@@ -2,48 +2,13 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils.parametrizations import weight_norm
 
 from ...config.models import TcnConfig
 from ...config.schema import HeadConfig
 from ...contracts import Batch, Layout
+from ..encoders.convolutions import ResidualBlock
 from ..encoders.place import PlaceEncoder
 from ..heads import FluxHead
-
-
-class CausalConvolution(nn.Module):
-    """A weight-normalised convolution over days that sees ``kernel`` days, ``dilation`` apart, none after its own.
-
-    Rectified; dropout takes whole channels, as neighbouring days tell each other's values.
-    """
-
-    def __init__(self, features: int, channels: int, kernel: int, dilation: int, dropout: float) -> None:
-        super().__init__()
-        self.before = (kernel - 1) * dilation
-        self.convolve = weight_norm(nn.Conv1d(features, channels, kernel, dilation=dilation))
-        self.drop = nn.Dropout1d(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, feature, day) to (batch, channel, day); days before the window are zeros."""
-        dropped: Tensor = self.drop(torch.relu(self.convolve(functional.pad(x, (self.before, 0)))))
-        return dropped
-
-
-class ResidualBlock(nn.Module):
-    """Two causal convolutions of one dilation beside the identity, or a linear map where widths differ."""
-
-    def __init__(self, features: int, channels: int, kernel: int, dilation: int, dropout: float) -> None:
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            CausalConvolution(features, channels, kernel, dilation, dropout),
-            CausalConvolution(channels, channels, kernel, dilation, dropout),
-        )
-        self.skip = nn.Identity() if features == channels else nn.Conv1d(features, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, feature, day) to (batch, channel, day)."""
-        return torch.relu(self.convolutions(x) + self.skip(x))
 
 
 class Tcn(nn.Module):
@@ -60,7 +25,7 @@ class Tcn(nn.Module):
         widths = [2 * len(layout.fast) + config.embedding] + [config.hidden] * config.levels
         self.fast_encoder = nn.Sequential(
             *(
-                ResidualBlock(widths[level], widths[level + 1], config.kernel, 2**level, config.dropout)
+                ResidualBlock(widths[level], widths[level + 1], config.kernel, (2**level, 2**level), config.dropout)
                 for level in range(config.levels)
             )
         )
