@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..config.compose import compose, from_yaml
 from ..config.schema import Config
@@ -28,12 +29,14 @@ from ..modules.checkpoints import load_into
 from ..modules.flux_module import QUANTILES as LEVELS
 from ..retrieval.bank import Bank
 from ..variables import TARGETS
+from .applicability import distance_to_bank
 from .calibration import with_interval
 from .known_places import as_in_the_run, known_sites
 from .learn import in_units
+from .own_fluxes import measured_here, own_past
 from .pooled import Pooled
 from .predictions import Predicted, predict_days, scored_folders
-from .stages import StageFolder, build_module, looks_up
+from .stages import StageFolder, build_module, looks_at_own_days, looks_up
 
 
 def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
@@ -81,7 +84,7 @@ def run_config(run: Path) -> Config:
     return from_yaml(run / "config.yaml")
 
 
-def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
+def predict_cube(run: Path, cube: xr.Dataset, own_days: bool = False) -> xr.Dataset:
     """Predict every site and day of a cube, as an unseen site or, by a run split in time, as one of its own.
 
     A cross-validated run predicts with all its folds' models; ``Pooled`` says how.
@@ -90,26 +93,34 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
     ----------
     run : a finished run folder.
     cube : drivers, statics and classes of any places.
+    own_days : whether the measured fluxes of the cube are shown, each site's own to that site: few days or many, before
+        the day in question or on both sides of a gap.
 
     Returns
     -------
     Dataset (site, time) with ``prediction`` in the target's canonical unit; for several folds ``prediction_spread``;
     of a distribution ``prediction_quantile``; of a calibrated run ``lower`` and ``upper``. Of several targets, each as
-    ``prediction_<target>`` and so on.
+    ``prediction_<target>`` and so on. Of a model with a bank, how far each site is from it: ``dissimilarity_<role>``
+    and ``inside_area`` (site,).
 
     Raises
     ------
     UserError
-        If the run is not finished, or the cube lacks an input of the run.
+        If the run is not finished, the cube lacks an input of the run, or own days are to be shown and there are none,
+        or the model does not look at them.
     """
     config = run_config(run)
+    if own_days and not looks_at_own_days(config):
+        raise UserError(
+            f"own_days=true: model={config.model.name} of {run} does not look at own days; see docs/own_days.md"
+        )
     targets = PAIRS[config.data.pair].pair.targets
     if not all((folder / "predictions.zarr").exists() for folder in scored_folders(run, targets).values()):
         raise UserError(f"{run}: this run is not finished; go on with python scripts/train.py resume={run}")
     pooled = {target: Pooled() for target in targets}
     folds = sorted(run.glob("fold*")) or [run]
     for fold in folds:
-        predicted = _predict_one(config, fold, cube)
+        predicted = _predict_one(config, fold, cube, own_days)
         for place, target in enumerate(targets):
             said = predicted.of_target(place)
             if config.calibration.kind != "none":
@@ -118,6 +129,7 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
     variables: dict[str, Any] = {}
     for target in targets:
         variables |= pooled[target].variables(target, "" if len(targets) == 1 else f"_{target}")
+    variables |= pooled[targets[0]].distance()
     coordinates: dict[str, Any] = {name: cube[name].assign_attrs(COORDINATE_ATTRS[name]) for name in COORDINATE_ATTRS}
     if any(name.startswith(QUANTILES) for name in variables):
         coordinates["quantile"] = ("quantile", np.array(LEVELS), {"units": "1", "long_name": "level of a quantile"})
@@ -132,6 +144,7 @@ def predict_cube(run: Path, cube: xr.Dataset) -> xr.Dataset:
         "source": str(cube.attrs.get("title", "")),
         **pooled[targets[0]].interval(),
         **_asked(folds, targets, cube),
+        **({"own_days": "each site's own measured fluxes were shown"} if own_days else {}),
     }
     return xr.Dataset(variables, coordinates, described)
 
@@ -154,9 +167,11 @@ def _calibration(fold: Path, target: str) -> Calibration:
         raise UserError(f"{path}: no readable calibration ({error}); train the run again") from error
 
 
-def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> Predicted:
+def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool) -> Predicted:
     scaler = Scaler.load(folder / "scaler.yaml")
-    data = _unseen(config, scaler, cube)
+    of_run = own_past(folder, cube, scaler.roles.targets)
+    shown = measured_here(config, cube, scaler.roles.targets) if own_days else of_run
+    data = _unseen(config, scaler, cube, shown)
     view = as_in_the_run(folder, data.view())
     if config.model.name not in TRAINABLE:
         model = ESTIMATORS[config.model.name].load(folder / "estimator")
@@ -165,11 +180,19 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset) -> Predicted:
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     module = build_module(config, config.transfer.finetune, data, bank, view)
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
-    return predict_days(config, module, data)
+    predicted = predict_days(config, module, data)
+    if bank is None:
+        return predicted
+    return replace(predicted, distance=distance_to_bank(bank, view, same_cube=False))
 
 
-def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset) -> FluxDataModule:
-    """Put a cube behind the run's roles and scales, with every site to be predicted and no flux known."""
+def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset, shown: NDArray[np.float32]) -> FluxDataModule:
+    """Put a cube behind the run's roles and scales: every site is to be predicted, and of its fluxes ``shown`` is all.
+
+    Parameters
+    ----------
+    shown : own fluxes (site, day, target) in units, NaN where nothing is shown.
+    """
     roles = scaler.roles
     missing = [name for name in roles.fast + roles.static + roles.classes if name != "SW_POT" and name not in cube]
     if missing:
@@ -177,11 +200,12 @@ def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset) -> FluxDataModule:
             f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them"
         )
     refuse_sites_without(cube, PAIRS[config.data.pair].pair)
-    sites, days = cube.sizes["site"], cube.sizes["time"]
-    unknown = (("site", "time"), np.full((sites, days), np.nan, np.float32))
-    no_flux = cube.assign(dict.fromkeys(roles.targets, unknown))
+    own = {name: (("site", "time"), shown[..., place]) for place, name in enumerate(roles.targets)}
     split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))
     cluster = tower_clusters(cube["lat"].to_numpy(), cube["lon"].to_numpy(), config.data.split.cluster_km)
     data = replace(config.data, quality="published")
     stage = config.transfer.finetune
-    return PAIRS[config.data.pair](no_flux, cluster, roles, split, data, stage.batch_size, config.seed, scaler)
+    of_pair = PAIRS[config.data.pair]
+    asked = of_pair(cube.assign(own), cluster, roles, split, data, stage.batch_size, config.seed, scaler)
+    asked.shown = asked.measured
+    return asked

@@ -2,7 +2,7 @@
 
 import gc
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,14 @@ from ..modules import TRAINABLE
 from ..modules.balance import Balance
 from ..modules.baselines import ESTIMATORS
 from ..transfer import FineTune
+from .applicability import distance_to_bank
+from .context import write_context
 from .neighbours import write_neighbours
+from .own_fluxes import keep_own_past
 from .predictions import Predicted, predict_days
 from .prepare import Prepared, simulation_data, tower_data
 from .progress import RunProgress
-from .stages import StageFolder, build_bank, build_module, fit
+from .stages import StageFolder, build_bank, build_module, fit, looks_at_own_days
 from .tracking import TrackedTraining, tracked_training
 
 
@@ -105,8 +108,12 @@ def _train_network(
     loggers = tracked.stage("towers", data)
     fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
     predicted = predict_days(config, module, data)
+    if looks_at_own_days(config):
+        keep_own_past(data, folder)
+    write_context(data, module, predicted, folder / "context.parquet")
     if bank is not None:
-        write_neighbours(data, module, bank, folder / "neighbours.parquet")
+        write_neighbours(data, module, bank, folder)
+        predicted = replace(predicted, distance=distance_to_bank(bank, data.view(), same_cube=True))
     return Learned(data, predicted, towers.score())
 
 

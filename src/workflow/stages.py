@@ -82,6 +82,11 @@ def looks_up(config: Config) -> bool:
     return isinstance(config.model, RaciConfig) and config.model.retrieval.enabled
 
 
+def looks_at_own_days(config: Config) -> bool:
+    """Whether the model's answers take in a site's own shown days."""
+    return isinstance(config.model, RaciConfig) and config.model.own_days.enabled
+
+
 def build_bank(config: Config, data: FluxDataModule) -> Bank | None:
     """Return the bank of the training sites for a model that looks up neighbours, else None."""
     return Bank.build(data.view(), config.data.split.cluster_km) if looks_up(config) else None
