@@ -23,6 +23,7 @@ from ..contracts import Layout
 
 PENTAD = 5  # days
 DECAY_DAYS = (10.0, 100.0)  # where the two time scales of the local errors start
+PACE = 10.0  # how much faster than a weight a logarithm of a variance is learned: it has a few hundred steps to move
 
 
 class Evidence(NamedTuple):
@@ -55,10 +56,11 @@ class OwnDays(nn.Module):
         super().__init__()
         targets = len(layout.targets)
         self.learned = nn.Linear(hidden, features)
-        self.log_prior = nn.Parameter(torch.full((targets, 1 + targets + features), -2.0))
-        self.log_noise = nn.Parameter(torch.full((targets,), -1.0))
-        self.log_local = nn.Parameter(torch.full((targets, len(DECAY_DAYS)), -2.0))
-        self.log_decay = nn.Parameter(torch.tensor(DECAY_DAYS).log().repeat(targets, 1))
+        # logarithms over PACE, all in scaled units: variances of coefficients, noise and local errors; days
+        self.prior = nn.Parameter(torch.full((targets, 1 + targets + features), -2.0 / PACE))
+        self.noise = nn.Parameter(torch.full((targets,), -1.0 / PACE))
+        self.local = nn.Parameter(torch.full((targets, len(DECAY_DAYS)), -2.0 / PACE))
+        self.decay = nn.Parameter(torch.tensor(DECAY_DAYS).log().repeat(targets, 1) / PACE)
         days = torch.arange(layout.window.days)
         self.register_buffer("pentad", days // PENTAD, persistent=False)
         self.register_buffer("day", days.float(), persistent=False)
@@ -80,7 +82,7 @@ class OwnDays(nn.Module):
         features = self._features(predicted, encoded)
         pentads = self._pentads(features, predicted, own, shown)
         given = self._evidence(pentads) if evidence is None else evidence
-        prior = torch.diag_embed((-self.log_prior).exp())
+        prior = torch.diag_embed(1.0 / grown(self.prior))
         coefficient = torch.linalg.solve(given.precision + prior, given.moment)  # (batch, target, feature)
         lasting = torch.einsum("bdf,btf->bdt", features, coefficient)
         return lasting + self._local(pentads, coefficient)
@@ -101,7 +103,7 @@ class OwnDays(nn.Module):
         each = days.clamp(min=1.0)
         joined = torch.stack([self._joined(weight * one[..., None]) for one in features.unbind(-1)], dim=-1)
         known = days > 0
-        noise = torch.where(known, self.log_noise.exp()[:, None] / each, torch.ones_like(each))
+        noise = torch.where(known, grown(self.noise)[:, None] / each, torch.ones_like(each))
         centre = torch.arange(days.shape[-1], device=days.device) * PENTAD + (PENTAD - 1) / 2
         covariance = self._covariance(centre, centre) * (known[..., None] & known[..., None, :])
         factor = torch.linalg.cholesky(covariance + torch.diag_embed(noise))
@@ -115,7 +117,7 @@ class OwnDays(nn.Module):
     def _covariance(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the covariance (target, a, b) of local errors between days ``a`` and ``b``."""
         apart = (a[:, None] - b[None]).abs()
-        variance, decay = self.log_local.exp()[..., None, None], self.log_decay.exp()[..., None, None]
+        variance, decay = grown(self.local)[..., None, None], grown(self.decay)[..., None, None]
         return (variance * torch.exp(-apart / decay)).sum(1)
 
     def _evidence(self, pentads: _Pentads) -> Evidence:
@@ -130,3 +132,8 @@ class OwnDays(nn.Module):
         weight = torch.cholesky_solve((left * pentads.shown)[..., None], pentads.factor)[..., 0]
         centre = torch.arange(left.shape[-1], device=left.device) * PENTAD + (PENTAD - 1) / 2
         return torch.einsum("tdp,btp->bdt", self._covariance(self.day, centre), weight)
+
+
+def grown(learned: Tensor) -> Tensor:
+    """Return the variances or days that are learned as logarithms over ``PACE``."""
+    return (PACE * learned).exp()

@@ -7,7 +7,7 @@ from batches import made_up_batch, made_up_layout
 from network_checks import woken
 from raciflux.config.raci import OwnDaysConfig, RaciConfig, RetrievalConfig
 from raciflux.config.schema import HeadConfig
-from raciflux.modules.own_days import PENTAD, OwnDays
+from raciflux.modules.own_days import PACE, PENTAD, OwnDays, grown
 from raciflux.modules.raci import Raci
 
 LAYOUT = made_up_layout()
@@ -20,8 +20,8 @@ def made_up(seed: int = 0):
     torch.manual_seed(seed)
     layer = OwnDays(HIDDEN, LAYOUT, features=3)
     with torch.no_grad():
-        for parameter in (layer.log_prior, layer.log_noise, layer.log_local):
-            parameter.copy_(torch.randn_like(parameter) - 1.0)
+        for parameter in (layer.prior, layer.noise, layer.local):
+            parameter.copy_((torch.randn_like(parameter) - 1.0) / PACE)
     shape = BATCH["target"].shape
     predicted, encoded = torch.randn(shape), torch.randn(*shape[:2], HIDDEN)
     shown = torch.rand(shape) < 0.3
@@ -40,9 +40,9 @@ def test_equals_conditioning_of_the_joint_normal():
             features = np.concatenate(
                 [np.ones((len(day), 1)), predicted[window].double().numpy(), learned[window]], axis=1
             )
-            prior = np.diag(layer.log_prior[target].exp().detach().double().numpy())
-            variance = layer.log_local[target].exp().detach().double().numpy()
-            decay = layer.log_decay[target].exp().detach().double().numpy()
+            prior = np.diag(grown(layer.prior[target]).detach().double().numpy())
+            variance = grown(layer.local[target]).detach().double().numpy()
+            decay = grown(layer.decay[target]).detach().double().numpy()
 
             def local(a, b, variance=variance, decay=decay):
                 apart = np.abs(a[:, None] - b[None])
@@ -52,7 +52,7 @@ def test_equals_conditioning_of_the_joint_normal():
             pentads = [p for p in range(day[-1] // PENTAD + 1) if is_shown[day // PENTAD == p].any()]
             joins = np.array([(day // PENTAD == p) & is_shown for p in pentads], float)
             joins /= joins.sum(1, keepdims=True)
-            noise = np.exp(layer.log_noise[target].item()) * np.diag((joins**2).sum(1))
+            noise = grown(layer.noise[target]).item() * np.diag((joins**2).sum(1))
             centre = np.array(pentads) * PENTAD + (PENTAD - 1) / 2
             of_pentads = joins @ features
             covariance = of_pentads @ prior @ of_pentads.T + local(centre, centre) + noise
@@ -82,7 +82,7 @@ def test_evidence_of_windows_adds_up_and_narrows_what_a_site_may_be():
     """Ten windows that tell the same leave less of the error than one: the prior pulls less."""
     layer, predicted, encoded, _, shown = made_up()
     with torch.no_grad():
-        layer.log_local.fill_(-20.0)
+        layer.local.fill_(-20.0 / PACE)
     own = (predicted + 1.0) * shown  # the site is higher by one, always
     one = layer.evidence(predicted[:1], encoded[:1], own[:1], shown[:1])
     ten = type(one)(*(part * 10 for part in one))
@@ -96,7 +96,7 @@ def test_evidence_of_windows_adds_up_and_narrows_what_a_site_may_be():
 def test_shown_days_move_the_flux_of_any_head_by_the_same(head):
     config = RaciConfig(hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=RetrievalConfig(enabled=False))
     network = woken(Raci(config, LAYOUT, HeadConfig(kind=head)))
-    raw, encoded = network.alone(BATCH)
+    raw, _ = network.alone(BATCH)
     by = torch.randn(BATCH["target"].shape)
     moved = network.output.moved(raw, by)
     torch.testing.assert_close(network.output.mean(moved) - network.output.mean(raw), by, rtol=1e-4, atol=1e-4)
@@ -121,5 +121,5 @@ def test_training_learns_both_to_answer_alone_and_to_use_own_days():
     torch.manual_seed(0)
     network = Raci(config, LAYOUT, HeadConfig())
     network.training_loss(BATCH, network.output.loss).backward()
-    assert network.own_days.log_prior.grad.abs().min() > 0
+    assert network.own_days.prior.grad.abs().min() > 0
     assert network.head.read[1].weight.grad.abs().max() > 0
