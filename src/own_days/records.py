@@ -1,0 +1,58 @@
+"""What the answers are made from: what was observed at the sites of a cube, and what a model says of a fold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Observations of every site of a cube, in units.
+
+    Attributes
+    ----------
+    site_id, cluster, lat : (site,).
+    dates : (day,) one after the other.
+    targets : names of the fluxes.
+    flux : (site, day, target), NaN where missing.
+    trainable : (site, day, target) days whose flux may be shown or learned from.
+    measured : (site, day, target) days of the primary score.
+    drivers : (site, day) by name, NaN where missing.
+    """
+
+    site_id: NDArray[np.str_]
+    cluster: NDArray[np.int64]
+    lat: Doubles
+    dates: NDArray[np.datetime64]
+    targets: tuple[str, ...]
+    flux: Floats
+    trainable: Mask
+    measured: Mask
+    drivers: Mapping[str, Floats]
+
+    @property
+    def site(self) -> dict[str, int]:
+        """Place of each site by name."""
+        return {str(name): i for i, name in enumerate(self.site_id)}
+
+
+@dataclass(frozen=True)
+class FoldPredictions:
+    """What a model says of the sites of a fold without having seen any flux of theirs.
+
+    Attributes
+    ----------
+    predicted : (site, day, target) in units: at ``tested`` sites what the fold's model says, at ``training`` sites what
+        models say that were trained without their clusters; NaN elsewhere.
+    training, tested : (site,).
+    """
+
+    predicted: Floats
+    training: Mask
+    tested: Mask
