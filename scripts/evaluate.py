@@ -3,6 +3,7 @@
 evaluate.py RUN [--check]                 rewrite metrics, figures and report, and print the table
 evaluate.py compare RUN [RUN ...]         differences with intervals; one run: against the models beside it
 evaluate.py ensemble RUN RUN ... --output FOLDER   the mean of runs, as a run of its own
+evaluate.py adapt RUN [RUN ...] --shown FILE.json --days K --output FOLDER   corrected by K own days of each site
 """
 
 import argparse
@@ -18,12 +19,13 @@ from raciflux.evaluation.comparison.files import write_comparison
 from raciflux.evaluation.comparison.folders import compare_folders
 from raciflux.evaluation.console import print_evaluation
 from raciflux.evaluation.evaluate import evaluate_run, score_run, stored_differences
+from raciflux.own_days.correct import CORRECTIONS
 from rich.console import Console
 
 
 def main(arguments: Sequence[str]) -> None:
     """Do what the command line asks; without a command, evaluate the run folder that it names."""
-    commands = {"run": run, "compare": compare, "ensemble": ensemble}
+    commands = {"run": run, "compare": compare, "ensemble": ensemble, "adapt": adapt}
     named = not arguments or arguments[0] in (*commands, "-h", "--help")
     asked = parser().parse_args(arguments if named else ["run", *arguments])
     commands[asked.command](asked, Console())
@@ -56,6 +58,13 @@ def parser() -> argparse.ArgumentParser:
         help="run folders: different seeds of one model, or different models, which its name then holds",
     )
     mean.add_argument("--output", type=Path, required=True, help="new run folder of the ensemble")
+    own = commands.add_parser("adapt", help="correct a run's predictions by a few own days of each site")
+    own.add_argument("runs", nargs="+", help="runs with calibration.kind=cross_conformal; of several, their mean")
+    own.add_argument("--shown", type=Path, required=True, help="JSON file of start dates, see docs/own_days.md")
+    own.add_argument("--days", type=int, required=True, help="days shown from the start; 0 shows none")
+    own.add_argument("--start", type=int, default=0, help="which start date of each site, from 0 (default: 0)")
+    own.add_argument("--correction", choices=list(CORRECTIONS), default="empirical_bayes", help="default: %(default)s")
+    own.add_argument("--output", type=Path, required=True, help="new run folder")
     return whole
 
 
@@ -84,6 +93,19 @@ def compare(asked: argparse.Namespace, console: Console) -> None:
 def ensemble(asked: argparse.Namespace, console: Console) -> None:
     """Average runs, and evaluate their mean."""
     for evaluation in evaluate_run(write_ensemble(asked.runs, asked.output)):
+        print_evaluation(evaluation, console)
+
+
+def adapt(asked: argparse.Namespace, console: Console) -> None:
+    """Correct by own days, and evaluate what comes of it."""
+    from raciflux.workflow.adapt import write_adapted  # reads the run's data, which no other command does
+
+    command = ["python", "scripts/evaluate.py", "adapt", *map(str, asked.runs), "--shown", str(asked.shown)]
+    command += ["--days", str(asked.days), "--start", str(asked.start), "--correction", asked.correction]
+    command += ["--output", str(asked.output)]
+    runs = [Path(folder) for folder in asked.runs]
+    choice = (asked.shown, asked.correction, asked.days, asked.start)
+    for evaluation in evaluate_run(write_adapted(runs, *choice, asked.output, command)):
         print_evaluation(evaluation, console)
 
 

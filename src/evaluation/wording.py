@@ -33,8 +33,8 @@ QUESTION_MEANINGS: dict[str, str] = {
     "unseen": "unseen sites: no flux of a test site, nor of any tower of its cluster, was visible to the model",
     "new_years": "new years at known sites: the model saw fluxes of a test site up to the end of its training years, "
     "and none of its test years",
-    "few_shot": "unseen sites that show a few days: the model saw some days of a test site's flux a year or more before "
-    "the days that are scored, and no flux of any other tower of its cluster",
+    "few_shot": "unseen sites that show a few days: the model saw some days of a test site's flux a year or more "
+    "before the days that are scored, and no flux of any other tower of its cluster",
 }
 
 PARTITIONED = {"GPP", "RECO"}
