@@ -76,20 +76,22 @@ class Layout:
 STEEPEST = 80.0  # argument beyond which a hyperbolic sine leaves single precision
 
 
-def to_asinh(flux: Array, at: float | None) -> Array:
+def to_asinh(flux: Array, at: float | Tensor | None) -> Array:
     """Return ``asinh(flux / at)``: a straight line below ``at``, a logarithm above; ``flux`` itself without ``at``."""
     if at is None:
         return flux
-    return torch.asinh(flux / at) if isinstance(flux, Tensor) else np.arcsinh(flux / at)
+    if isinstance(flux, Tensor):
+        return torch.asinh(flux / at)
+    return np.asarray(np.arcsinh(flux / float(at)), flux.dtype)
 
 
-def from_asinh(bent: Array, at: float | None) -> Array:
+def from_asinh(bent: Array, at: float | Tensor | None) -> Array:
     """Return ``at * sinh(bent)``, what ``to_asinh`` was given; constant where it would overflow."""
     if at is None:
         return bent
     if isinstance(bent, Tensor):
         return at * torch.sinh(bent.clamp(-STEEPEST, STEEPEST))
-    return at * np.sinh(np.clip(bent, -STEEPEST, STEEPEST))
+    return np.asarray(float(at) * np.sinh(np.clip(bent, -STEEPEST, STEEPEST)), bent.dtype)
 
 
 @dataclass(frozen=True)
