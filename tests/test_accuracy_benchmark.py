@@ -69,8 +69,9 @@ def test_every_cell_of_the_shipped_grids_composes_with_every_candidate(name):
     grid = GRIDS[name]
     tried = tune.candidates() if grid.tuned_on else {}
     for model in grid.models:
-        for overrides in tried.get(model, [[]]):
-            for run in runs_of(name, grid, {model: tuple(overrides)}, {"models": [model], "splits": []}, 1):
+        for number, overrides in enumerate(tried.get(model, [[]])):
+            only = {"models": [model], "splits": [grid.tuned_on] if number else []}
+            for run in runs_of(name, grid, {model: tuple(overrides)}, only, 1):
                 config = run.config()
                 assert config.model.name == ("site_mean" if run.oracle else grid.variant(model).model)
                 assert (config.label or config.model.name) == model, "tables call it by its name in the grid"

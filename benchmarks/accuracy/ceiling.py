@@ -61,11 +61,23 @@ def _target(prepared: Prepared) -> str:
     return prepared.roles.targets[0]
 
 
-def _of_tested(config: Config, towers: xr.Dataset, split: Split, draws: int) -> NDArray[np.float64]:
-    """Flux (tested, day) given the training towers of a fold."""
+def embedded_towers(config: Config) -> EmbeddedSource:
+    """Return the source of the towers of an embedded world.
+
+    Raises
+    ------
+    UserError
+        If the data are any others: what is hidden in them is not known.
+    """
     source = config.data.source
     if not isinstance(source, EmbeddedSource) or source.face != "towers":
         raise UserError(f"{CEILING} is known of the towers of an embedded world alone; leave it out of this benchmark")
+    return source
+
+
+def _of_tested(config: Config, towers: xr.Dataset, split: Split, draws: int) -> NDArray[np.float64]:
+    """Flux (tested, day) given the training towers of a fold."""
+    source = embedded_towers(config)
     site_id = towers["site_id"].to_numpy()
     lat, lon = (towers[name].to_numpy().astype(np.float64) for name in ("lat", "lon"))
     tested, bank = split.members("test", site_id), split.members("train", site_id)

@@ -1,0 +1,246 @@
+"""RACI's study: variants, shared cells, folds, the ceiling, worlds pooled, the sweep, the frozen world."""
+
+import itertools
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from raciflux.errors import UserError
+from raciflux.evaluation.comparison.folders import compare_folders
+from raciflux.evaluation.run_folder import RunFolder
+from raciflux.evaluation.scores.tables import summary
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.accuracy import ceiling, collect, frozen, pages, tune, work, worlds  # noqa: E402
+from benchmarks.accuracy.cells import DONE, hyper_parameters, run_of, runs_of  # noqa: E402
+from benchmarks.accuracy.embedded_grids import FACTORS, orthogonal_design  # noqa: E402
+from benchmarks.accuracy.grid import CEILING, Grid, Variant  # noqa: E402
+from benchmarks.accuracy.grids import GRIDS  # noqa: E402
+from benchmarks.accuracy.raci_grids import ROWS  # noqa: E402
+
+EVERYTHING = {"models": [], "splits": []}
+
+
+def _split(seed: int) -> tuple[str, ...]:
+    return (
+        f"data.source.seed={seed}",
+        f"data.simulation.seed={seed}",
+        "data.source.places=24",
+        "data.source.years=2",
+        "data.simulation.places=12",
+        "data.simulation.years=1",
+        "data.split.folds=3",
+        "data.split.fold=null",
+        "data.split.min_scored_days=30",
+    )
+
+
+TINY = Grid(
+    experiment="embedded_wetland_ch4",
+    splits={"world0": _split(0), "world1": _split(1)},
+    models=("raci", "raci_no_retrieval", "lightgbm", CEILING),
+    regime=tuple(
+        f"transfer.{stage}.{key}" for stage in ("pretrain", "finetune") for key in ("steps=2", "check_every=2")
+    ),
+    seeds=1,
+    tuned_on=None,
+    about="A tiny study.",
+    variants={
+        "raci_no_retrieval": Variant("raci", ("model.retrieval.enabled=false",)),
+        "lightgbm": Variant("lightgbm", ("model.rounds=20",)),
+    },
+    folds=(0, 1),
+    pools={"claim": ("world0", "world1")},
+    design={
+        "world0": {"towers": 24, "share": 0.5, "separation": 1.0},
+        "world1": {"towers": 48, "share": 0.5, "separation": 3.0},
+    },
+    stem="study",
+)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return runs_of("tiny", TINY, {}, EVERYTHING, TINY.seeds)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, runs) -> Path:
+    """The folder of runs after the tiny study has run in this process."""
+    folder = tmp_path_factory.mktemp("runs")
+    for cell in work.cells_of(runs, folder):
+        said = work.run_cell(cell)
+        assert "min" in said, said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(finished, runs):
+    return list(work.pooled(runs, finished))
+
+
+@pytest.fixture(scope="module")
+def written(finished, runs, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("tables")
+    collect.write_results(runs, finished, output / TINY.table)
+    pages.write_pages("tiny", TINY, runs, finished, 200, output)
+    return output
+
+
+def _place(whole, model, split="world0"):
+    return next(place for run, place in whole if (run.model, run.split) == (model, split))
+
+
+def test_only_the_folds_that_are_wanted_are_run_and_pooled(finished, runs, whole):
+    cells = work.cells_of(runs, finished)
+    assert {cell.fold for cell in cells} == {0, 1} and len(cells) == 2 * 4 * 2
+    folds = RunFolder(_place(whole, "lightgbm")).predictions()["fold"].to_numpy()
+    assert set(folds.tolist()) == {0, 1}
+
+
+def test_variants_of_one_model_are_told_apart_wherever_a_model_is_named(whole, written):
+    places = [_place(whole, model) for model in ("raci", "raci_no_retrieval", "lightgbm")]
+    names = [RunFolder(place).predictions().attrs["model"] for place in places]
+    assert names == ["raci", "raci_no_retrieval", "lightgbm"]
+    (comparison,) = compare_folders(places, reference="raci_no_retrieval", draws=100).values()
+    assert [line.model for line in comparison.scores[0].models] == names
+    with_, without = (RunFolder(place).predictions()["prediction"].to_numpy() for place in places[:2])
+    assert not np.allclose(with_, without, equal_nan=True), "without retrieval another model answered"
+    models = pl.read_csv(written / "study.csv")["model"].unique().to_list()
+    assert set(models) == {"raci", "raci_no_retrieval", "lightgbm", CEILING}
+
+
+def test_a_variant_of_the_model_of_the_house_is_no_baseline(written):
+    page = (written / "study_world0.md").read_text()
+    best = [line for line in page.splitlines() if "best baseline, chosen on validation" in line]
+    assert best and all(line.endswith(": lightgbm") for line in best)
+
+
+def test_the_ceiling_is_a_run_like_any_other_and_the_best_of_all(whole):
+    oracle, model = _place(whole, CEILING), _place(whole, "lightgbm")
+    said = RunFolder(oracle).predictions()
+    assert said.attrs["model"] == CEILING
+    assert f"name: {CEILING}" in (oracle / "config.yaml").read_text()
+    assert CEILING in (oracle / "command.txt").read_text()
+    (comparison,) = compare_folders([model, oracle], draws=100).values()
+    r2 = {line.model: line.estimates["median_r2"].value for line in comparison.scores[0].models}
+    noise = summary(said)["scores"]["measured"]["noise_ceiling"]["per_site"]["r2"]["median"]
+    assert r2["lightgbm"] < r2[CEILING] < noise
+    assert not np.allclose(said["prediction"], said["expected"], rtol=0.05, equal_nan=True), (
+        "it is not the truth itself"
+    )
+
+
+def test_the_ceiling_is_refused_where_nothing_is_hidden():
+    run = run_of("fluxnet2015", replace(GRIDS["fluxnet2015"], models=(CEILING,)), "spatial", CEILING, 0, ())
+    assert run.oracle and run.settings["model.name"] == CEILING
+    with pytest.raises(UserError, match="an embedded world alone"):
+        ceiling.embedded_towers(run.config())
+
+
+def test_shared_cells_are_read_where_they_lie_and_never_overwritten(finished):
+    sharing = replace(TINY, splits={"world0": _split(0)}, models=("lightgbm",), folds=(1,), shares={"lightgbm": "tiny"})
+    (run,) = runs_of("other", sharing, {}, EVERYTHING, 1)
+    (cell,) = work.cells_of([run], finished)
+    assert cell.folder == finished / "tiny/world0/lightgbm-s0/fold1" and run.done(cell.folder)
+    ((_, place),) = work.pooled([run], finished)
+    assert place == finished / "other/world0/lightgbm-s0"
+    assert set(RunFolder(place).predictions()["fold"].to_numpy().tolist()) == {1}
+    assert json.loads((place / "validation.json").read_text())["score"] == run.done(cell.folder)["validation"]
+
+    otherwise = replace(cell, run=replace(run, overrides=(*run.overrides, "model.leaves=7")))
+    before = (cell.folder / DONE).read_text()
+    assert "failed" in work.run_cell(otherwise)
+    assert "other settings" in (cell.folder / work.FAILED).read_text()
+    assert (cell.folder / DONE).read_text() == before
+    (cell.folder / work.FAILED).unlink()
+
+
+def test_worlds_are_pooled_with_towers_and_clusters_of_their_own(finished, whole):
+    of_claim = {run.model: place for run, place in worlds.pooled_worlds(whole, TINY.pools, finished)}
+    assert set(of_claim) == set(TINY.models)
+    pooled = RunFolder(of_claim["raci"]).predictions()
+    parts = [RunFolder(_place(whole, "raci", split)).predictions() for split in TINY.pools["claim"]]
+    assert pooled.sizes["site"] == sum(part.sizes["site"] for part in parts)
+    assert len(np.unique(pooled["cluster"])) == sum(len(np.unique(part["cluster"])) for part in parts)
+    assert np.char.startswith(pooled["site_id"].to_numpy().astype(str), "world").all()
+    (comparison,) = compare_folders(list(of_claim.values()), reference="lightgbm", draws=100).values()
+    assert comparison.best_baseline in TINY.models, "validation scores are there"
+
+
+def test_pages_say_the_worlds_the_ceiling_and_when_retrieval_pays(written):
+    page = (written / "study.md").read_text()
+    assert "## When retrieval pays" in page and "study_gain.png" in page
+    assert (written / "study_gain.png").stat().st_size > 10_000
+    assert "| 24 | 0.5 | 1 |" in page and "| role separation | 3 |" in page
+    assert "## Split: claim" in page and "distance to the ceiling that is closed" in page
+    assert "only folds 0, 1" in page
+    assert {"study_claim.md", "study_world0.md", "study_world1.md"} <= {path.name for path in written.iterdir()}
+
+
+def test_a_variant_has_the_hyper_parameters_of_its_model_unless_it_was_tuned():
+    chosen = {"raci": ("model.hidden=32",), "lightgbm": ("model.leaves=15",)}
+    assert hyper_parameters(TINY, "raci_no_retrieval", chosen) == ("model.hidden=32",)
+    own = chosen | {"raci_no_retrieval": ("model.hidden=16",)}
+    run = run_of("tiny", TINY, "world0", "raci_no_retrieval", 0, hyper_parameters(TINY, "raci_no_retrieval", own))
+    assert run.config().model.hidden == 16 and not run.config().model.retrieval.enabled
+
+
+@pytest.mark.parametrize("name", [name for name, grid in GRIDS.items() if grid.shares])
+def test_shared_cells_are_asked_for_with_the_settings_of_their_home(name):
+    grid = GRIDS[name]
+    for run in runs_of(name, grid, tune.tuned_for(name, ROOT / "benchmarks"), EVERYTHING, 1):
+        if run.home:
+            theirs = tune.tuned_for(run.home, ROOT / "benchmarks")
+            only = {"models": [run.model], "splits": [run.split]}
+            (original,) = runs_of(run.home, GRIDS[run.home], theirs, only, 1)
+            assert original.settings == run.settings and original.place == run.place
+
+
+def test_the_tuning_of_another_benchmark_is_taken_and_the_own_goes_before(tmp_path):
+    header = ",".join(tune.COLUMNS)
+    for folder, file, width in (("fluxnet2015", "tuning.csv", 32), ("raci", "full_grid_tuning.csv", 16)):
+        (tmp_path / folder).mkdir()
+        rows = [f"{model},0,model.hidden={width},0.5,1.0,,1" for model in ("raci", "tcn")]
+        (tmp_path / folder / file).write_text("\n".join([header, *rows]) + "\n")
+    chosen = tune.tuned_for("raci_ablation", tmp_path)
+    assert chosen["raci"] == chosen["raci_no_retrieval"] == ("model.hidden=16",)
+    assert chosen["tcn"] == ("model.hidden=32",), "a shared model has what its home chose"
+
+
+def test_every_row_of_the_ablation_changes_something():
+    grid = GRIDS["raci_ablation"]
+    settings = {model: run_of("raci_ablation", grid, "spatial", model, 0, ()).settings for model in ("raci", *ROWS)}
+    assert len({json.dumps(one, sort_keys=True) for one in settings.values()}) == len(settings)
+
+
+def test_the_sweep_is_orthogonal_and_small():
+    design = orthogonal_design()
+    for a, b in itertools.combinations(range(len(FACTORS)), 2):
+        assert len({(point[a], point[b]) for point in design}) == 9, "two factors meet in all pairs of their levels"
+    grid = GRIDS["embedded_sweep"]
+    assert list(grid.design) == list(grid.splits) and grid.seeds == 2
+    source = run_of("embedded_sweep", grid, "t160_h0.9_s1", "raci", 0, ()).config().data.source
+    assert (source.places, source.hidden_share, source.role_separation) == (160, 0.9, 1.0)
+
+
+def test_the_worlds_of_the_claim_are_those_that_were_frozen():
+    """If this fails, a world was changed: the claim is then of other worlds than those frozen before tuning."""
+    stored, now = json.loads(frozen.FILE.read_text()), frozen.frozen_world()
+    assert now["sha256"] == stored["sha256"]
+    assert (now["pairs"], now["claim_seeds"]) == (stored["pairs"], stored["claim_seeds"])
+    assert now["mean_flux"] == pytest.approx(stored["mean_flux"], rel=1e-3)
+    for pair in stored["pairs"].values():
+        assert (pair["hidden"]["hidden_share"], pair["hidden"]["hidden_range_km"]) == (0.5, 700.0)
+
+
+def test_another_world_has_another_hash(monkeypatch):
+    before = frozen.frozen_world()["sha256"]
+    monkeypatch.setattr(frozen.WorldParameters, "of", classmethod(lambda cls, source: cls(vigour=0.3)))
+    assert frozen.frozen_world()["sha256"] != before
