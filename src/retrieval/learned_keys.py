@@ -36,7 +36,7 @@ class LearnedKeys(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.searches, self.seconds = 0, 0.0
         self.forget()
-        self.register_load_state_dict_post_hook(lambda module, _: module.forget())  # type: ignore[attr-defined]
+        self.register_load_state_dict_post_hook(_forget)
 
     def forget(self) -> None:
         """Let what was found go: another bank, another cube, or other weights."""
@@ -63,7 +63,14 @@ class LearnedKeys(nn.Module):
         state = (projection._version, projection.device)
         if self.training not in self._found or self._found[self.training][0] != state:
             started = time.perf_counter()
-            self._found[self.training] = (state, search(projection))
+            # what is found under inference mode must serve where gradients are asked, too
+            with torch.inference_mode(False), torch.no_grad():
+                self._found[self.training] = (state, search(projection))
             self.searches += 1
             self.seconds += time.perf_counter() - started
         return self._found[self.training][1]
+
+
+def _forget(keys: nn.Module, _: object) -> None:
+    assert isinstance(keys, LearnedKeys)
+    keys.forget()

@@ -20,6 +20,7 @@ from raciflux.datamodules.splits import PARTS, Split, simulation_split
 from raciflux.modules.baselines.known_sites import KnownSites
 from raciflux.retrieval import bank as bank_module
 from raciflux.retrieval.bank import Bank
+from raciflux.retrieval.flux_statistics import FluxStatistics
 from raciflux.retrieval.index import Exclusion
 from raciflux.retrieval.role_aware import RoleAwareRetrieval
 from raciflux.workflow import prepare as prepare_module
@@ -151,14 +152,17 @@ BLOCKS = {
 
 
 def contexts(view: TrainingView, same_cube: bool) -> torch.Tensor:
-    """What retrieval tells each site (site, width)."""
+    """All that retrieval tells each site: its context, and what responses say of its first days (site, number)."""
     chosen = RetrievalConfig(neighbours=4, width=5, neighbour_dropout=0.0)
     torch.manual_seed(0)
     retrieval = RoleAwareRetrieval(chosen, view.layout).eval()
     bank = Bank.build(view, KM)
     retrieval.attach(bank, bank.look_up(view, chosen, same_cube))
+    drivers = {"fast": view.fast[:, :40], "fast_mask": view.fast_mask[:, :40].astype(np.float32)}
+    window: Any = {name: torch.from_numpy(each) for name, each in drivers.items()}
+    window["site"] = torch.arange(len(view.site_id))
     with torch.no_grad():
-        return retrieval({"site": torch.arange(len(view.site_id))})  # type: ignore[typeddict-item]
+        return torch.cat([retrieval(window), retrieval.daily(window).flatten(1)], dim=1)
 
 
 def check_retrieval() -> None:
@@ -181,7 +185,7 @@ def nothing_hidden(patch: pytest.MonkeyPatch) -> None:
 
 def only_itself_hidden(patch: pytest.MonkeyPatch) -> None:
     """Each site is kept from its own fluxes, and sees those of the tower next door."""
-    patch.setattr(Bank, "hidden_from", lambda self, view, same_cube: _only_itself(self.site_id, view))
+    patch.setattr(Bank, "hidden_from", lambda self, view, *rest: _only_itself(self.site_id, view))
 
 
 def _only_itself(entries: np.ndarray, view: TrainingView) -> Exclusion:
@@ -197,10 +201,26 @@ def statistics_shrunk_to_the_mean_of_all(patch: pytest.MonkeyPatch) -> None:
     """Through it every neighbour carries a trace of the query's own cluster."""
     statistics = bank_module.flux_statistics
 
-    def shrunk(view: TrainingView, sites: np.ndarray) -> dict[str, Any]:
-        return {role: 0.9 * each + 0.1 * each.mean(0) for role, each in statistics(view, sites).items()}
+    def shrunk(view: TrainingView, sites: np.ndarray) -> FluxStatistics:
+        known = statistics(view, sites)
+        return known._replace(values={role: _to_the_mean(each) for role, each in known.values.items()})
 
     patch.setattr(bank_module, "flux_statistics", shrunk)
+
+
+def responses_shrunk_to_the_mean_of_all(patch: pytest.MonkeyPatch) -> None:
+    """The same by way of the functions that are asked day by day, alone."""
+    statistics = bank_module.flux_statistics
+
+    def shrunk(view: TrainingView, sites: np.ndarray) -> FluxStatistics:
+        known = statistics(view, sites)
+        return known._replace(coefficients=_to_the_mean(known.coefficients))
+
+    patch.setattr(bank_module, "flux_statistics", shrunk)
+
+
+def _to_the_mean(each: np.ndarray) -> np.ndarray:
+    return 0.9 * each + 0.1 * each.mean(0)
 
 
 RETRIEVAL = {
@@ -208,6 +228,7 @@ RETRIEVAL = {
     "bank that hides the site and not its cluster": Leak(only_itself_hidden, "this cube a site learns of its own"),
     "another cube, nearness forgotten": Leak(nearness_forgotten, "another cube a site learns of its own"),
     "neighbours shrunk to the mean of all sites": Leak(statistics_shrunk_to_the_mean_of_all, "learns of its own"),
+    "responses shrunk to the mean of all sites": Leak(responses_shrunk_to_the_mean_of_all, "learns of its own"),
 }
 
 

@@ -37,7 +37,7 @@ def learned_from(cube: xr.Dataset, split: Split) -> dict[str, Any]:
     return {
         "scaler": data.scaler,
         "view": (view.target, view.visible.known),
-        "bank": (bank.site_id, bank.values),
+        "bank": (bank.site_id, bank.values, bank.coefficients, bank.evidence),
         "training windows": epochs,
         "training batches": [data.arrays.gather(index, "train") for index in epochs],
     }

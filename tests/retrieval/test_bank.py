@@ -101,6 +101,8 @@ def test_saved_and_loaded_is_the_same(view, bank, tmp_path):
         np.testing.assert_array_equal(after.found[key].index, found.index)
     for role in ("slow", "fast"):
         np.testing.assert_array_equal(loaded.values[role], bank.values[role])
+    for name in ("coefficients", "evidence"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(bank, name))
     assert (loaded.cluster_km, loaded.signature) == (50.0, bank.signature)
     assert loaded.site_id.dtype.kind == "U"
 
@@ -121,7 +123,7 @@ def test_a_save_that_fails_keeps_the_old_file(bank, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["bank.npz"]
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "text", "format"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "text", "format", "of an earlier version"])
 def test_a_damaged_bank_is_refused_in_one_line(bank, tmp_path, damage):
     path = tmp_path / "bank.npz"
     bank.save(path)
@@ -131,12 +133,22 @@ def test_a_damaged_bank_is_refused_in_one_line(bank, tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-200])
     elif damage == "text":
         path.write_text("not a bank")
-    else:
+    elif damage == "format":
         stored = dict(np.load(path))
         np.savez(path, **{**stored, "format": 99})
+    else:
+        stored = dict(np.load(path))
+        np.savez(
+            path,
+            **{name: stored[name] for name in stored if name not in ("coefficients", "evidence", "format")},
+            format=1,
+        )
     with pytest.raises(UserError, match=r"bank\.npz") as raised:
         Bank.load(path)
     assert "\n" not in str(raised.value)
+    assert damage != "of an earlier version" or "a bank of format 1, expected 2; train the run again" in str(
+        raised.value
+    )
 
 
 def test_a_site_that_knows_either_flux_is_held(two_targets):

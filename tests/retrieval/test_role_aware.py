@@ -1,3 +1,5 @@
+"""What retrieval may know, and how it weighs whom."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -10,34 +12,16 @@ from raciflux.retrieval.bank import Bank
 from raciflux.retrieval.descriptors import descriptor_width
 from raciflux.retrieval.flux_statistics import value_width
 from raciflux.retrieval.index import Exclusion
-from raciflux.retrieval.role_aware import RoleAwareRetrieval, RolePool
-
-CONFIG = RetrievalConfig(neighbours=3, width=6)
-
-
-def retrieval(view, config=CONFIG):
-    torch.manual_seed(0)
-    network = RoleAwareRetrieval(config, view.layout)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.normal_()
-    return network.eval()
-
-
-def attached(view, config=CONFIG, known_from=None):
-    network = retrieval(view, config)
-    bank = Bank.build(known_from or view, 50.0)
-    network.attach(bank, bank.look_up(view, config, same_cube=True))
-    return network
-
-
-def batch(*sites):
-    return {"site": torch.tensor(sites)}
+from raciflux.retrieval.role_pool import RolePool
+from retrieved import CONFIG, attached, batch, days_of, retrieval
 
 
 def contexts(view):
+    """All that retrieval says of every site: its context, and its first days (site, number)."""
+    network = attached(view)
+    window = days_of(view, *range(len(view.site_id)))
     with torch.no_grad():
-        return attached(view)(batch(*range(len(view.site_id))))
+        return torch.cat([network(window), network.daily(window).flatten(1)], dim=1)
 
 
 def flux_changed_at(view, sites, rng):
@@ -97,7 +81,7 @@ def test_only_the_site_is_read_from_the_batch(view):
 
 
 def test_width_and_order_of_roles(view):
-    both = contexts(view)
+    both = attached(view)(batch(*range(14)))
     slow = attached(view, replace(CONFIG, roles=["slow"]))
     assert both.shape == (14, 12)
     assert attached(view).width == 12
@@ -156,7 +140,8 @@ def test_a_farther_neighbour_weighs_less(view):
     network = attached(view, replace(CONFIG, roles=["slow"], kinds=["geographic"]))
     pool = network.roles["slow"]
     with torch.no_grad():
-        pool.trust.zero_()
+        pool.sight.weight.zero_()
+        pool.sight.bias.zero_()
         pool.decay.copy_(torch.tensor([-50.0, 1.0]))  # softplus(-50) = 0: kilometres alone
     weight = network.weights(batch(*range(14)))["slow"].weight[:, :-1]
     assert (weight.diff(dim=1) < 0).all()
@@ -197,21 +182,25 @@ def test_asking_before_attaching_is_said(view):
 def test_buffers_follow_the_module(view):
     network = attached(view).to("meta")
     assert {buffer.device.type for buffer in network.buffers()} == {"meta"}
-    assert len(list(network.buffers())) == 10
+    held = {name for role in ("slow", "fast") for name in vars_of(network.roles[role])}
+    assert held == {"values", "evidence", "keys", "queries", "index", "distance"}
+    assert {"coefficients", "unmeasured"} <= {name for name, _ in network.named_buffers()}
+
+
+def vars_of(pool):
+    return {name for name, _ in pool.named_buffers(recurse=False)}
 
 
 def test_a_neighbours_evidence_is_that_of_all_its_fluxes(view):
     two = replace(view.layout, targets=("GPP", "NEE"))
     pool = RolePool(RetrievalConfig(neighbours=1, kinds=["geographic"], width=4), two, "slow").eval()
-    width = value_width("slow", two)
-    values = torch.zeros(3, width)
-    values[0, width // 2 - 1] = 1.0  # all days of the first flux, none of the second
-    values[1, width - 1] = 1.0  # the other way round
     features = descriptor_width("slow", two)
-    pool.values, pool.keys, pool.queries = values, torch.zeros(3, features), torch.zeros(2, features)
+    pool.values, pool.keys, pool.queries = (torch.zeros(3, n) for n in (value_width("slow", two), features, features))
+    known = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)  # all days of the first flux, none of the second; and so on
+    pool.evidence = torch.cat([torch.from_numpy(known).mean(1), torch.zeros(1)])
     pool.index, pool.distance = torch.tensor([[0], [1]]), torch.zeros(2, 1, 2)
     with torch.no_grad():
-        pool.trust.fill_(2.0)
+        pool.sight.bias.copy_(torch.tensor([0.0, 2.0]))
     first, second = pool.attention(torch.tensor([0, 1])).weight
     torch.testing.assert_close(first, second)
     assert first[0] > 0.5, "evidence of either flux counts"
