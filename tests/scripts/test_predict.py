@@ -41,6 +41,25 @@ def test_places_are_predicted_without_targets_as_in_the_run_itself(
     )
 
 
+def test_places_are_told_how_far_they_are_from_the_bank(
+    finished: Finished, drivers_only: xr.Dataset, tmp_path: Path
+) -> None:
+    write_zarr(drivers_only, tmp_path / "places.zarr")
+    output = tmp_path / "predicted.zarr"
+    load_script("predict").main([str(finished.folder), f"data={tmp_path / 'places.zarr'}", f"output={output}"])
+    predicted, tested = (xr.open_zarr(path).load() for path in (output, finished.folder / "predictions.zarr"))
+    here = [list(predicted["site_id"].to_numpy()).index(name) for name in tested["site_id"].to_numpy()]
+    for name in ("dissimilarity_slow", "dissimilarity_fast"):
+        assert predicted[name].dims == ("site",) and predicted[name].attrs["units"] == "1"
+        assert predicted[name].attrs["threshold"] == pytest.approx(tested[name].attrs["threshold"])
+        np.testing.assert_allclose(predicted[name].to_numpy()[here], tested[name].to_numpy(), rtol=1e-5)
+    np.testing.assert_array_equal(predicted["inside_area"].to_numpy()[here], tested["inside_area"].to_numpy())
+    assert predicted["inside_area"].dtype == np.int8
+    masked = predicted["prediction"].where(predicted["inside_area"] == 1)
+    outside = predicted["inside_area"].to_numpy() == 0
+    assert np.isnan(masked.to_numpy()[outside]).all() and np.isfinite(masked.to_numpy()[~outside]).any()
+
+
 def test_a_recipe_names_the_places_too(finished: Finished, tmp_path: Path) -> None:
     output = tmp_path / "predicted.zarr"
     load_script("predict").main([str(finished.folder), *PLACES, "data.source.seed=5", f"output={output}"])

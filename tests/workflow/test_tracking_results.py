@@ -12,7 +12,13 @@ from raciflux.evaluation.scores.tables import summary
 from raciflux.workflow import tracking_results
 from raciflux.workflow.tracking_results import log_results, sorting_keys
 
-from evaluation.fabricated import fabricate_predictions, fabricate_run, fabricate_targets, with_uncertainty
+from evaluation.fabricated import (
+    fabricate_predictions,
+    fabricate_run,
+    fabricate_targets,
+    with_distance,
+    with_uncertainty,
+)
 
 from .wandb_files import offline_runs
 
@@ -39,6 +45,7 @@ def folder(tmp_path_factory):
     """A run with baselines, odd sites and intervals, evaluated and told twice, secrets and paths lying about."""
     path = tmp_path_factory.mktemp(CANARY) / "20260101-raci"
     predictions = with_uncertainty(fabricate_predictions(odd_sites=("XX-S01",))).assign_attrs(seed=4, causal=1)
+    predictions = with_distance(predictions)
     fabricate_run(path, predictions)
     for model in (path, path / "baselines" / "ct_lstm"):
         (model / "config.yaml").write_text(SAVED)
@@ -83,6 +90,8 @@ def test_runs_are_sorted_by_the_numbers_of_metrics_json(folder, told):
             "interval/measured/coverage": block["intervals"]["bounds"]["coverage"]["mean"],
             "interval/measured/width": block["intervals"]["bounds"]["width"]["mean"],
             "interval/measured/crps": block["intervals"]["quantiles"]["crps"]["mean"],
+            "trust/measured/rank_correlation": block["trust"]["rank_correlation"]["farthest"]["value"],
+            "trust/measured/gain": block["trust"]["gain"]["farthest"]["value"],
         }
         assert {key: sent[key] for key in said} == pytest.approx(said)
         assert "score/convention/median_r2" in sent
@@ -93,7 +102,7 @@ def test_a_number_that_is_undefined_is_not_sent():
     predictions.attrs["min_scored_days"] = 10_000  # no site enters
     keys = sorting_keys(summary(predictions))
     assert keys["score/measured/sites"] == 0 and "score/measured/median_r2" not in keys
-    assert not any(name.startswith(("ceiling", "interval")) for name in keys)
+    assert not any(name.startswith(("ceiling", "interval", "trust")) for name in keys)
     assert all(isinstance(value, int | float) for value in keys.values())
 
 
@@ -109,6 +118,21 @@ def test_the_tables_of_the_report_are_there_as_numbers(folder, told):
     assert groups["measured", "raci", "igbp", "ENF"]["median_r2"] == block["by"]["igbp"]["ENF"]["median_r2"]
     sites = main.table("tables/sites")
     assert len(sites) == 24 and {"site_id", "lat", "r2", "rmse", "enters"} <= set(sites[0])
+
+
+def test_trust_reasons_and_neighbours_are_tables_too(folder, told):
+    main = told["raci-GPP-s4"]
+    block = json.loads((folder / "metrics.json").read_text())["scores"]["measured"]["trust"]
+    trust = {(row["score"], row["model"], row["distance"]): row for row in main.table("tables/trust")}
+    slow = trust["measured", "raci", "slow role"]
+    assert slow["rank_correlation"] == block["rank_correlation"]["slow"]["value"]
+    assert slow["gain"] == block["gain"]["slow"]["value"] and slow["clusters"] == block["clusters"] == 6
+    context = main.table("tables/context")
+    assert {row["model"] for row in context} == {"raci"}
+    assert [row["level"] for row in context] == ["months", "years", "statics"]
+    assert context[0]["largest"] == 1.0 and context[0]["sites"] == 12
+    shown = main.table("tables/neighbours")
+    assert len(shown) == 12 * 32 and {"site_id", "role", "kind", "neighbour_id", "weight"} <= set(shown[0])
 
 
 def test_a_baseline_has_its_own_sites_and_leaves_the_rest_to_the_run(told):
