@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ..contracts import TrainingView
-from ..evaluation.predictions_contract import DISSIMILARITY, INSIDE
+from ..evaluation.predictions_contract import DISSIMILARITY, DISTANCES, INSIDE
 from ..retrieval.applicability import Applicability, applicability
 from ..retrieval.bank import Bank
 
@@ -50,7 +50,12 @@ def as_variables(found: Mapping[str, Applicability]) -> xr.Dataset:
 
 
 def with_every_threshold(pooled: xr.Dataset, folds: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Say the thresholds of all folds, in their order: each site was held against its own fold's."""
+    """Say the thresholds of all folds, in their order: each site was held against its own fold's.
+
+    Where a fold tells no distance (it was finished by a version that told none) the pooled run tells none.
+    """
+    if any(INSIDE not in fold for fold in folds):
+        return pooled.drop_vars([*DISTANCES, INSIDE], errors="ignore")
     for name in pooled.data_vars:
         if str(name).startswith(DISSIMILARITY):
             pooled[name].attrs["threshold"] = [fold[name].attrs["threshold"] for fold in folds]

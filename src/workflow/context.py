@@ -24,6 +24,7 @@ from .predictions import Predicted
 
 OWN_DAYS = "own days"
 WINDOWS_A_SITE = 2  # two years of scored days tell what moves an answer, and bound the cost where records are long
+SITES = 500  # of a grid's cells so many, evenly taken: hiding every level of all would take longer than training
 YEAR = 365  # days; a trailing mean as long tells of the years, a shorter one of the months
 
 Answer = Callable[[Batch], Tensor]  # batch -> read-out (batch, day, target, parameter)
@@ -34,7 +35,7 @@ def write_context(data: FluxDataModule, module: FluxModule, predicted: Predicted
 
     Columns: ``site_id, target, level, month`` (1-12), ``shift`` (mean of the prediction minus the prediction without
     the level), ``size`` (mean of its absolute value), both in the target's unit, and ``days``, over how many: those of
-    the last two windows (two years by default) of each site's test.
+    the last two windows (two years by default) of each site's test, of 500 sites at most.
 
     Where own fluxes are shown the level *own days* compares ``predicted`` with what the network says without them, and
     the other levels are taken from the latter.
@@ -46,7 +47,7 @@ def write_context(data: FluxDataModule, module: FluxModule, predicted: Predicted
     shape = (len(asked), 12, len(data.roles.targets))
     sums = {name: np.zeros((2, *shape)) for name in (*without, *([OWN_DAYS] if corrected else ()))}
     days = np.zeros(shape[:2], np.int64)
-    windows = latest(_windows(data), WINDOWS_A_SITE)
+    windows = latest(_evenly(_windows(data)), WINDOWS_A_SITE)
     for first in range(0, len(windows), data.batch_size):
         index = windows[first : first + data.batch_size]
         site, day = _days(index, data)
@@ -122,6 +123,15 @@ def _flux(module: FluxModule, answer: Answer, batch: Batch) -> NDArray[np.float6
 def _windows(data: FluxDataModule) -> Tensor:
     batches = list(data.predict_dataloader())
     return torch.cat(batches) if batches else torch.empty((0, 2), dtype=torch.int64)
+
+
+def _evenly(windows: Tensor) -> Tensor:
+    """Keep the windows of ``SITES`` sites at most."""
+    sites = windows[:, 0].unique()
+    if len(sites) <= SITES:
+        return windows
+    kept = sites[torch.linspace(0, len(sites) - 1, SITES).long()]
+    return windows[torch.isin(windows[:, 0], kept)]
 
 
 def _days(index: Tensor, data: FluxDataModule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

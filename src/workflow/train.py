@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..evaluation.conformal import Calibration
 from ..evaluation.run_folder import RunFolder, write_predictions
 from ..modules import TRAINABLE
+from .applicability import with_every_threshold
 from .calibration import calibrate_fold, with_interval
 from .calibration_parts import calibration_parts
 from .folder import write_identity
@@ -76,12 +77,14 @@ def _run_model(config: Config, prepared: Prepared, folder: Path, progress: RunPr
     pool_folds(of_folds, folder, prepared.roles.targets)
 
 
-def pool_folds(of_folds: Sequence[Path], folder: Path, targets: Sequence[str]) -> None:
+def pool_folds(folders: Sequence[Path], folder: Path, targets: Sequence[str]) -> None:
     """Join the tests of all folds into one run folder."""
-    tests = [_stored(fold, targets) for fold in of_folds]
-    pooled = {
-        target: xr.concat([test[target] for test in tests], "site", combine_attrs="override") for target in targets
-    }
+    tests = [_stored(fold, targets) for fold in folders]
+    pooled = {}
+    for target in targets:
+        of_folds = [test[target] for test in tests]
+        joined = xr.concat(of_folds, "site", combine_attrs="override")
+        pooled[target] = with_every_threshold(joined, of_folds)
     _write(pooled, folder)
 
 

@@ -31,6 +31,7 @@ def test_the_run_folder_holds_what_makes_it_repeatable(finished: Finished) -> No
     names = {path.name for path in finished.folder.iterdir()}
     expected = "config.yaml command.txt versions.json splits.json scaler.yaml checkpoints metrics.json predictions.zarr"
     assert names >= set(expected.split()) | {"figures", "report.html", "wandb", "bank.npz", "neighbours.parquet"}
+    assert names >= {"neighbour_seasons.parquet", "context.parquet"}
     for model in ("ct_lstm", "site_mean"):
         baseline = {path.name for path in (finished.folder / "baselines" / model).iterdir()}
         assert baseline >= {"config.yaml", "metrics.json", "predictions.zarr"}

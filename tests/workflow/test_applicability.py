@@ -39,3 +39,5 @@ def test_pooled_folds_keep_each_site_s_own_value_and_every_threshold():
         np.testing.assert_allclose(pooled[name], [0.1, 1.1], rtol=1e-6)
         assert pooled[name].attrs["threshold"] == [0.5, 1.5]
     assert pooled[INSIDE].to_numpy().tolist() == [1, 0]
+    silent = [folds[0], folds[1].drop_vars([*DISTANCES, INSIDE])]
+    assert not set(with_every_threshold(pooled, silent).data_vars) & {*DISTANCES, INSIDE}

@@ -151,6 +151,14 @@ def predict_alone(module, data):
     return flux
 
 
+def test_of_many_sites_some_are_taken_evenly(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("raciflux.workflow.context.SITES", 2)
+    config = replace(CONFIG, model=LstmConfig(hidden=6, dropout=0.0))
+    _, table = context_of(config, data, tmp_path)
+    tested = [name for name in data.cube["site_id"].to_numpy().tolist() if name in data.split.test]
+    assert len(tested) > 2 and set(table["site_id"]) == {tested[0], tested[-1]}
+
+
 def test_the_latest_windows_of_each_site_are_kept():
     windows = torch.tensor([[0, 5], [2, 0], [2, 10], [2, 20], [5, 1], [5, 2]])
     assert latest(windows, 2).tolist() == [[0, 5], [2, 10], [2, 20], [5, 1], [5, 2]]

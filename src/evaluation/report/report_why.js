@@ -97,7 +97,7 @@ if (reasons) {
     bars.replaceChildren();
     const chosen = period.value === "" ? [...Array(12).keys()] : [Number(period.value)];
     const days = site.moved ? chosen.reduce((sum, month) => sum + site.moved.days[month], 0) : 0;
-    if (!days) { bars.append(written("p", "fact", "no predicted day in this period")); return; }
+    if (!days) { bars.append(written("p", "fact", site.moved ? "no predicted day in this period" : "no level was hidden at this site")); return; }
     const mean = values => chosen.reduce((sum, month) => sum + values[month] * site.moved.days[month], 0) / days;
     const levels = why.levels.map((name, level) => [name, mean(site.moved.size[level]), mean(site.moved.shift[level])]).sort((a, b) => b[1] - a[1]);
     const longest = levels[0][1] || 1;
