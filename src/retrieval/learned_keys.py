@@ -36,11 +36,12 @@ class LearnedKeys(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.searches, self.seconds = 0, 0.0
         self.forget()
-        self.register_load_state_dict_post_hook(_forget)
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
 
     def forget(self) -> None:
         """Let what was found go: another bank, another cube, or other weights."""
         self._step: int | None = None  # ``steps`` where no device has to be asked
+        self._renewed = 0  # times that ``searched`` has changed since
         self._found: dict[bool, tuple[tuple[int, torch.device], Found]] = {}
 
     def distance(self, gap: Tensor) -> Tensor:
@@ -54,13 +55,16 @@ class LearnedKeys(nn.Module):
             self._step = int(self.steps)
         if self._step % self.refresh_every == 0:
             self.searched.copy_(self.projection.weight.detach())
+            self._renewed += 1
         self._step += 1
         self.steps += 1
 
     def found(self, search: Search) -> Found:
         """Return what ``search`` finds with the projection that counts now, searching only if it has changed."""
         projection = self.searched if self.training else self.projection.weight.detach()
-        state = (projection._version, projection.device)
+        # not the version of ``searched``: training on several devices writes every buffer anew, unchanged, each step
+        version = self._renewed if self.training else projection._version
+        state = (version, projection.device)
         if self.training not in self._found or self._found[self.training][0] != state:
             started = time.perf_counter()
             # what is found under inference mode must serve where gradients are asked, too

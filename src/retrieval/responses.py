@@ -144,4 +144,6 @@ def _kernel(axes: Sequence[str]) -> Tensor:
 
 def _precision(surfaces: Sequence[Tensor], slopes: Sequence[int]) -> Tensor:
     loose = torch.full((len(slopes),), 1.0 / SLOPE, dtype=torch.float64)
-    return torch.block_diag(*(torch.linalg.inv(surface) for surface in surfaces), torch.diag(loose))
+    blocks = [*(torch.linalg.inv(surface) for surface in surfaces), torch.diag(loose)]
+    precision: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return precision

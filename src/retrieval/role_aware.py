@@ -70,7 +70,8 @@ class RoleAwareRetrieval(nn.Module):
             return batch["fast"].new_zeros((*batch["fast"].shape[:2], 0))
         terms = self.basis(batch["fast"], batch["fast_mask"])
         functions = [self._functions(pool.attention(batch["site"])) for _, pool in self._pools()]
-        return terms @ torch.cat(functions, dim=1).transpose(1, 2)  # one product for all: it is most of the cost
+        said: Tensor = terms @ torch.cat(functions, dim=1).transpose(1, 2)  # one product for all: most of the cost
+        return said
 
     def weights(self, batch: Batch) -> dict[str, Attention]:
         """Tell, for each role, which neighbours the context is made of and in which proportion."""

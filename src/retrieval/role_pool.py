@@ -118,8 +118,8 @@ class RolePool(nn.Module):
 
     def _seen(self, present: Tensor, distance: Tensor) -> Tensor:
         """Share of places taken and nearness of the nearest, 1 on the spot and 0 without one: (batch, 2 x kind)."""
-        taken = present.unflatten(1, (len(self.kinds), self.neighbours))
-        first = distance.unflatten(1, (len(self.kinds), self.neighbours))[:, :, 0]
+        taken = present.view(-1, len(self.kinds), self.neighbours)
+        first = distance.view(-1, len(self.kinds), self.neighbours, 2)[:, :, 0]
         own = [1 if kind == "geographic" else 0 for kind in self.kinds]
         nearest = torch.stack([first[:, place, column] for place, column in enumerate(own)], dim=-1)
         return torch.cat([taken.float().mean(-1), torch.exp(-nearest) * taken[..., 0]], dim=-1)

@@ -43,7 +43,8 @@ def near_or_namesake(queries: Places, entries: Places, cluster: Codes, km: float
 def and_closer_than(exclusion: Exclusion, queries: Positions, entries: Positions, km: float) -> Exclusion:
     """Hide from each query, beside what is hidden already, the entries closer than ``km``."""
     groups: dict[tuple[int, bytes], int] = {}
-    group, hidden = np.empty(len(exclusion.group), np.int64), []
+    group = np.empty(len(exclusion.group), np.int64)
+    hidden: list[Codes] = []
     for q, close in enumerate(_closer_than(queries, entries, km)):
         before = int(exclusion.group[q])
         group[q] = groups.setdefault((before, close.tobytes()), len(groups))

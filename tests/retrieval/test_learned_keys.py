@@ -88,6 +88,8 @@ def test_training_searches_every_few_steps_and_not_between(view):
     seen, projections = [], []
     for _ in range(9):
         projections.append(network.roles["slow"].learned.projection.weight.detach().clone())
+        for buffer in network.buffers():
+            buffer.copy_(buffer.clone())  # as training on several devices does before each step
         seen.append(step(network, optimiser, view))
     for number, entry in enumerate(seen):
         projection = projections[number // 4 * 4]
