@@ -150,7 +150,10 @@ class RunFolder:
         return pl.concat(filled) if filled else None
 
     def _of_target(self, table: pl.DataFrame | None) -> pl.DataFrame | None:
-        return table if table is None or self.target is None else table.filter(target=self.target)
+        if table is None or self.target is None:
+            return table
+        own = table.filter(target=self.target)
+        return own if own.height else None
 
     def _of_folds(self, pattern: str) -> list[Path]:
         return sorted([*self.path.glob(pattern), *self.path.glob(f"fold*/{pattern}")])

@@ -127,7 +127,7 @@ def _windows(data: FluxDataModule) -> Tensor:
 
 def _evenly(windows: Tensor) -> Tensor:
     """Keep the windows of ``SITES`` sites at most."""
-    sites = windows[:, 0].unique()
+    sites = torch.from_numpy(np.unique(windows[:, 0].numpy()))
     if len(sites) <= SITES:
         return windows
     kept = sites[torch.linspace(0, len(sites) - 1, SITES).long()]

@@ -186,6 +186,21 @@ def test_neighbours_of_all_folds_are_one_table(run: Path):
     assert RunFolder(run).neighbours().equals(before)
 
 
+def test_context_and_seasons_are_those_of_the_target(tmp_path: Path):
+    run = fabricate_targets(tmp_path / "run")
+    for name in ("context", "neighbour_seasons"):
+        for fold in range(2):
+            file = run / f"fold{fold}" / f"{name}.parquet"
+            own = pl.read_parquet(file)
+            pl.concat([own, own.with_columns(target=pl.lit("NEE")).head(2)]).write_parquet(file)
+    gpp, nee = (RunFolder(run, target) for target in ("GPP", "NEE"))
+    for read in (RunFolder.context, RunFolder.neighbour_seasons):
+        assert read(nee).height == 4 and set(read(nee)["target"]) == {"NEE"} and set(read(gpp)["target"]) == {"GPP"}
+    for file in run.glob("fold*/context.parquet"):
+        pl.read_parquet(file).filter(target="GPP").write_parquet(file)
+    assert nee.context() is None and RunFolder(run / "baselines" / "lstm", "GPP").context() is None
+
+
 def test_a_broken_table_is_named(run: Path):
     (run / "fold1" / "neighbours.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match=r"neighbours\.parquet: cannot be read"):

@@ -53,7 +53,8 @@ def site_map(run: ScoredRun, numbers: Mapping[str, int]) -> SiteMap | None:
     stretch = window.aspect
     height = (window.north - window.south) * stretch
     decimals = error_decimals(run)
-    top = sites["dissimilarity"].max() if "dissimilarity" in sites.columns else None
+    apart: list[float] = sites["dissimilarity"].drop_nulls().to_list() if "dissimilarity" in sites.columns else []
+    top = max(apart, default=None)
     return SiteMap(
         box=f"{window.west:.1f} {-window.north * stretch:.1f} {window.east - window.west:.1f} {height:.1f}",
         land=land_path(window),
