@@ -72,7 +72,11 @@ def test_a_season_is_the_mean_of_known_training_days_in_units(told):
 
 def test_fluxes_outside_of_training_days_tell_nothing(told, tmp_path):
     data, _, _, table = told
-    changed = poisoned(carbon_cube(), ~data.trainable.any(-1), ["GPP", "NEE"])
+    changed = carbon_cube()
+    for place, target in enumerate(("GPP", "NEE")):
+        hidden = ~data.trainable[..., place] & np.isfinite(changed[target].to_numpy())
+        assert hidden[data.train_sites].any() and hidden[~data.train_sites].any()
+        changed = poisoned(changed, hidden, [target])
     _, _, _, again = written(changed, tmp_path)
     assert again.equals(table)
 
