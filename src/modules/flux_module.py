@@ -24,7 +24,8 @@ class FluxModule(lightning.LightningModule):
     ----------
     network : maps a ``Batch`` to read-outs (batch, day, target, parameter), scaled. It may define
         ``auxiliary_loss(batch)``, which is added to the training loss, ``training_mask(mask)``, which narrows the
-        labels that it learns from, or ``training_loss(batch, loss)``, which replaces all of it.
+        labels that it learns from, or ``training_loss(batch, loss)``, which replaces all of it;
+        what ``costs()`` tells is logged.
     layout : targets, features and window of a batch.
     head : what the read-outs mean.
     scales : turn each scaled flux into its unit; kept as buffers, so they travel with the weights. All of one
@@ -129,6 +130,7 @@ class FluxModule(lightning.LightningModule):
             score = score + torch.nan_to_num(scores["mean_rmse"] / spread) / len(self.targets)
             statistics.reset()
         self.log("val/score", score)
+        self.log_dict(getattr(self.network, "costs", dict)())
 
     def predict_step(self, batch: Batch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Predict the scored days of each window.

@@ -39,9 +39,10 @@ class Raci(nn.Module):
         self.window = layout.window
         self.slow_encoder = SlowEncoder(layout, config.regime, config.embedding, config.dropout, config.scales)
         self.retrieval = RoleAwareRetrieval(config.retrieval, layout) if config.retrieval.enabled else None
-        condition = config.regime + (self.retrieval.width if self.retrieval is not None else 0)
+        context, daily = (self.retrieval.width, self.retrieval.daily_width) if self.retrieval is not None else (0, 0)
+        condition = config.regime + context
         self.fast_encoder = FastEncoder(
-            layout, condition, config.hidden, config.body, config.conditioning, config.dropout
+            layout, condition, config.hidden, config.body, config.conditioning, config.dropout, daily
         )
         self.head: FluxHead | MomentHead
         if config.moments:
@@ -60,9 +61,8 @@ class Raci(nn.Module):
 
     def alone(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the read-out without a look at own fluxes, and the encoded days (batch, day, hidden)."""
-        condition = self._condition(batch)
-        encoded = self.fast_encoder(batch, condition)
-        return self._read(encoded, condition), encoded
+        read, encoded, _ = self._encode(batch)
+        return read, encoded
 
     def informed(self, read: Tensor, encoded: Tensor, batch: Batch, evidence: Evidence | None = None) -> Tensor:
         """Correct a read-out by the own days that are shown; ``evidence`` as ``OwnDays`` takes it."""
@@ -73,30 +73,27 @@ class Raci(nn.Module):
 
     def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
         """Return the loss of what is said alone, and of what is said under the question that each window is asked."""
-        condition = self._condition(batch)
-        encoded = self.fast_encoder(batch, condition)
-        read = self._read(encoded, condition)
+        read, encoded, moments = self._encode(batch)
         total = loss(read, batch["target"], batch["target_mask"])
         if self.own_days is not None:
             posed = pose(batch, self.questions, self.window.warmup)
             total = total + loss(self.informed(read, encoded, posed), posed["target"], posed["target_mask"])
         if isinstance(self.head, MomentHead):
-            total = total + self.moment_weight * self.head.loss(self._before(condition), batch)
+            total = total + self.moment_weight * self.head.loss(moments, batch)
         return total
 
-    def _condition(self, batch: Batch) -> Tensor:
-        """Return regime and retrieved context of each slow block (batch, month, condition)."""
+    def costs(self) -> dict[str, float]:
+        """Tell what searching for neighbours has cost in training, for the log; nothing with keys that stay."""
+        return {} if self.retrieval is None else self.retrieval.cost()
+
+    def _encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the read-out, the encoded days, and the condition (batch, condition) that closed before the window."""
         condition: Tensor = self.slow_encoder(batch)
-        if self.retrieval is None:
-            return condition
-        context = self.retrieval(batch)[:, None].expand(-1, condition.shape[1], -1)
-        return torch.cat([condition, context], dim=-1)
-
-    def _read(self, encoded: Tensor, condition: Tensor) -> Tensor:
-        moments = (self._before(condition),) if isinstance(self.head, MomentHead) else ()
-        read: Tensor = self.head(encoded, *moments)
-        return read
-
-    def _before(self, condition: Tensor) -> Tensor:
-        """Condition (batch, condition) of the last block that had closed on the window's first day."""
-        return condition[:, self.window.history - 1]
+        daily: tuple[Tensor, ...] = ()
+        if self.retrieval is not None:
+            context = self.retrieval(batch)[:, None].expand(-1, condition.shape[1], -1)
+            condition, daily = torch.cat([condition, context], dim=-1), (self.retrieval.daily(batch),)
+        encoded = self.fast_encoder(batch, condition, *daily)
+        before = condition[:, self.window.history - 1]
+        read: Tensor = self.head(encoded, before) if isinstance(self.head, MomentHead) else self.head(encoded)
+        return read, encoded, before

@@ -19,6 +19,7 @@ class FastEncoder(nn.Module):
     body : how days are read, one of ``BODIES``.
     conditioning : how the condition acts, one of ``CONDITIONINGS``.
     dropout : dropout inside the body.
+    daily : width of what else is known of each day, beside the drivers.
     """
 
     def __init__(
@@ -29,16 +30,22 @@ class FastEncoder(nn.Module):
         body: str = "lstm",
         conditioning: str = "film",
         dropout: float = 0.0,
+        daily: int = 0,
     ) -> None:
         super().__init__()
-        self.embed = nn.Linear(2 * len(layout.fast), hidden)
+        self.embed = nn.Linear(2 * len(layout.fast) + daily, hidden)
         self.before = CONDITIONINGS[conditioning](condition, hidden, layout)
         self.days = BODIES[body](hidden, hidden, dropout)
         self.after = CONDITIONINGS[conditioning](condition, hidden, layout)
 
-    def forward(self, batch: Batch, condition: Tensor) -> Tensor:
-        """Encode the days (batch, day, hidden) under the condition (batch, month, width) of closed blocks."""
-        drivers = self.embed(torch.cat([batch["fast"], batch["fast_mask"]], dim=-1))
+    def forward(self, batch: Batch, condition: Tensor, *daily: Tensor) -> Tensor:
+        """Encode the days (batch, day, hidden) under the condition (batch, month, width) of closed blocks.
+
+        Parameters
+        ----------
+        daily : what else is known of each day (batch, day, width), if anything.
+        """
+        drivers = self.embed(torch.cat([batch["fast"], batch["fast_mask"], *daily], dim=-1))
         encoded = self.days(torch.tanh(self.before(drivers, condition)))
         conditioned: Tensor = self.after(encoded, condition)
         return conditioned
