@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from raciflux.errors import UserError
 from raciflux.evaluation.comparison.folders import compare_folders
-from raciflux.evaluation.run_folder import RunFolder
+from raciflux.evaluation.run_folder import RunFolder, write_predictions
 from raciflux.evaluation.scores.tables import summary
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.accuracy import ceiling, collect, frozen, pages, tune, work, worlds  # noqa: E402
+from benchmarks.accuracy import ceiling, collect, ensembles, frozen, pages, tune, work, worlds  # noqa: E402
 from benchmarks.accuracy.cells import DONE, hyper_parameters, run_of, runs_of  # noqa: E402
 from benchmarks.accuracy.embedded_grids import FACTORS, orthogonal_design  # noqa: E402
 from benchmarks.accuracy.grid import CEILING, Grid, Variant  # noqa: E402
@@ -244,3 +244,26 @@ def test_another_world_has_another_hash(monkeypatch):
     before = frozen.frozen_world()["sha256"]
     monkeypatch.setattr(frozen.WorldParameters, "of", classmethod(lambda cls, source: cls(vigour=0.3)))
     assert frozen.frozen_world()["sha256"] != before
+
+
+def test_ensembles_of_seeds_are_compared_once_their_seeds_are_there(finished, whole, tmp_path):
+    grid = replace(TINY, seeds=2, ensembles=("raci", "lightgbm"))
+    of_split = [(run, place) for run, place in whole if run.split == "world0" and run.model in grid.ensembles]
+    assert ensembles.ensembles_table(grid, of_split, "raci", tmp_path, 100) == [], "one seed is no ensemble"
+    twins = []
+    for run, place in of_split:
+        twin = tmp_path / f"{run.model}-s1"
+        said = RunFolder(place).predictions()
+        write_predictions(
+            said.assign(prediction=said["prediction"] + 1.0).assign_attrs(seed=1), twin / "predictions.zarr"
+        )
+        for name in ("config.yaml", "fold0/validation.json"):
+            (twin / name).parent.mkdir(parents=True, exist_ok=True)
+            (twin / name).write_text((place / name).read_text().replace("\nseed: 0", "\nseed: 1"))
+        twins.append((replace(run, seed=1), twin))
+    lines = ensembles.ensembles_table(grid, [*of_split, *twins], "raci", tmp_path, 100)
+    assert "### Ensembles of 2 seeds" in lines
+    assert any(line.startswith("| raci_ensemble − lightgbm_ensemble |") for line in lines)
+    first = RunFolder(_place(whole, "raci")).predictions()["prediction"]
+    mean = RunFolder(tmp_path / "tiny/world0/raci-ensemble").predictions()["prediction"]
+    np.testing.assert_allclose(mean, first + 0.5, rtol=1e-4, atol=1e-4)

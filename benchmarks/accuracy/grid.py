@@ -36,6 +36,7 @@ class Grid:
     tuned_by : other benchmarks whose choice of hyper-parameters is taken; this one's own choice goes before.
     reference : model that the others are held against; None takes the best baseline on validation.
     pools : groups of splits whose sites are pooled for tables of their own (each a world), by the group's name.
+    ensembles : models whose seeds' mean prediction is compared as well, in a table of its own.
     design : the level of each factor at each split, of a sweep.
     folder : folder of the tables; "" takes the benchmark's name. ``stem`` tells files of one folder apart.
     """
@@ -54,6 +55,7 @@ class Grid:
     tuned_by: tuple[str, ...] = ()
     reference: str | None = None
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ensembles: tuple[str, ...] = ()
     design: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     folder: str = ""
     stem: str = ""

@@ -9,6 +9,7 @@ from raciflux.atomic import write_text
 
 from .ceiling_page import closed_table, noise_ceiling
 from .cells import Run
+from .ensembles import ensembles_table
 from .grid import Grid
 from .interval_page import interval_table
 from .split_page import compare_split, models_table, write_split_page
@@ -45,6 +46,7 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
         lines += [*interval_table(of_split), *noise_ceiling(of_split[0][1]), *closed_table(of_split, comparisons)]
         for comparison in comparisons:
             lines += models_table(comparison, comparison.scores[0])
+        lines += ensembles_table(grid, of_split, HOUSE, folder, draws)
     lines += ["", "## Cells", *_missing(grid, runs, folder)]
     write_text("\n".join(lines) + "\n", output / grid.page)
 

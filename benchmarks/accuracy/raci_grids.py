@@ -54,6 +54,7 @@ RACI_GRIDS: dict[str, Grid] = {
         variants=NO_RETRIEVAL,
         shares=dict.fromkeys(BASELINES, "fluxnet2015"),
         tuned_by=("fluxnet2015",),
+        ensembles=FOUR,
         folder="raci",
         stem="full_grid",
     ),

@@ -44,7 +44,7 @@ class Kriging:
         places, bank = unit_vectors(lat, lon), unit_vectors(bank_lat, bank_lon)
         among = covariance(bank, bank, world) + _JITTER * np.eye(len(bank))
         across = covariance(places, bank, world)
-        weights = np.linalg.solve(among, across.T).T
+        weights = np.asarray(np.linalg.solve(among, across.T).T, np.float64)
         return cls(weights, np.sqrt(np.clip(1.0 - (weights * across).sum(1), 0.0, 1.0)))
 
 
@@ -55,7 +55,7 @@ def covariance(a: NDArray[np.float64], b: NDArray[np.float64], world: WorldParam
     """
     chord = EARTH_RADIUS_KM * np.linalg.norm(a[:, None] - b[None, :], axis=-1)
     share = world.hidden_share
-    return share * matern(chord, world.hidden_range_km) + (1.0 - share) * (chord < _SAME_PLACE_KM)
+    return np.asarray(share * matern(chord, world.hidden_range_km) + (1.0 - share) * (chord < _SAME_PLACE_KM))
 
 
 @dataclass(frozen=True)
