@@ -179,6 +179,8 @@ def _check_uncertainty(config: Config) -> None:
     for name in models:
         if head.kind == "mixture" and name in WITHOUT_MIXTURE:
             raise UserError(f"head.kind=mixture is not for {name}; take head.kind=quantile or leave {name} out")
+    if head.kind == "mixture" and isinstance(config.model, RaciConfig) and config.model.moments:
+        raise UserError("head.kind=mixture is not for model.moments=true; take head.kind=quantile or moments=false")
     if calibration.kind == "cross_conformal" and split.kind == "temporal" and split.file is None:
         raise UserError(
             "calibration.kind=cross_conformal needs a split over sites, and data.split.kind=temporal is one in time; "

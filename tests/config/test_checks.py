@@ -54,6 +54,7 @@ from raciflux.modules import NETWORKS
             ["model=moment_lstm", "head.kind=mixture"],
             "head.kind=mixture is not for moment_lstm; take head.kind=quantile",
         ),
+        (["model=raci", "model.moments=true", "head.kind=mixture"], "head.kind=mixture is not for model.moments=true"),
         (["compare=[moment_lstm,lstm]", "head.kind=mixture"], "head.kind=mixture is not for moment_lstm"),
         (
             ["data=carbon_balance", "head.kind=quantile"],

@@ -33,6 +33,10 @@ CONFIGS: dict[str, Any] = {
     "tam_rl": TamRlConfig(hidden=8, task=6, embedding=5, dropout=0.0),
     "moment_lstm": MomentLstmConfig(hidden=8, embedding=5, dropout=0.0),
     "raci": RaciConfig(hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=NEIGHBOURS),
+    "raci, learned keys": RaciConfig(
+        hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=replace(NEIGHBOURS, keys="learned", key_width=4)
+    ),
+    "raci, moments": RaciConfig(hidden=8, regime=6, embedding=5, dropout=0.0, retrieval=NEIGHBOURS, moments=True),
     "raci, no retrieval": ALONE,
     "raci, gru under gates": replace(ALONE, body="gru", conditioning="gates"),
     "raci, tcn under cross-attention": replace(ALONE, body="tcn", conditioning="cross_attention"),
