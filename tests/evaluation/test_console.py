@@ -11,7 +11,7 @@ from raciflux.evaluation.console import print_evaluation
 from raciflux.evaluation.evaluate import score_run
 from rich.console import Console
 
-from .fabricated import fabricate_predictions, fabricate_run
+from .fabricated import fabricate_predictions, fabricate_run, with_distance
 
 LONG = "a_rather_long_name_of_a_model_that_somebody_gave_it_in_a_sweep"
 NUMBER = re.compile(r"[−+]?\d[\d,]*(?:\.\d+)?")
@@ -30,7 +30,8 @@ def numbers(text: str) -> list[str]:
 
 @pytest.fixture
 def shown(tmp_path: Path, written):
-    run = fabricate_run(tmp_path / "run", fabricate_predictions(sites=4, model=LONG), ("ct_lstm",))
+    predictions = with_distance(fabricate_predictions(sites=4, model=LONG))
+    run = fabricate_run(tmp_path / "run", predictions, ("ct_lstm",))
     (evaluation,) = score_run(run)
     comparison = compare([written(model=LONG), written(model="lstm", error=1.2)], draws=120)
     return {
@@ -54,3 +55,14 @@ def test_a_narrow_terminal_wraps_names_and_cuts_no_number(shown, what: str, widt
     text = said(shown[what], width=width, terminal=True)
     assert "…" not in text
     assert numbers(text) == numbers(said(shown[what], width=400, terminal=True))
+
+
+def test_trust_is_told_of_a_model_with_a_bank_and_of_no_other(tmp_path: Path):
+    known = with_distance(fabricate_predictions(sites=24))
+    (evaluation,) = score_run(fabricate_run(tmp_path / "bank" / "run", known, ()))
+    text = said(lambda console: print_evaluation(evaluation, console), width=160, terminal=False)
+    found = evaluation.run.summary["scores"]["measured"]["trust"]["rank_correlation"]["farthest"]["value"]
+    line = next(line for line in text.splitlines() if line.strip().startswith("the larger of both"))
+    assert f"{found:.3f}" in line and "24" in line and "12" in line
+    (evaluation,) = score_run(fabricate_run(tmp_path / "none" / "run", fabricate_predictions(sites=4), ()))
+    assert "bank" not in said(lambda console: print_evaluation(evaluation, console), width=160, terminal=False)

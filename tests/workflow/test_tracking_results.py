@@ -145,7 +145,7 @@ def test_a_baseline_has_its_own_sites_and_leaves_the_rest_to_the_run(told):
 def test_figures_and_report_are_there(folder, told):
     files = told["raci-GPP-s4"].folder / "files" / "media"
     drawn = {path.stem for path in (folder / "figures").glob("*.png")}
-    assert {"comparison", "scatter", "learning_curves"} <= drawn
+    assert {"comparison", "scatter", "learning_curves", "distance_map", "trust", "context"} <= drawn
     assert {path.name.split("_")[0] for path in files.rglob("*.png")} == {name.split("_")[0] for name in drawn}
     captions = [v for row in told["raci-GPP-s4"].history for k, v in row.items() if k.startswith("figures/scatter/cap")]
     assert captions and "scored days" in captions[0]
