@@ -9,7 +9,7 @@ from raciflux.config.layers import nest
 from raciflux.config.overrides import parse_overrides
 from raciflux.config.values import checked
 
-CHOOSERS = ("accuracy", "speed")  # keys that say which benchmark is meant
+CHOOSERS = ("accuracy", "own_days", "speed")  # keys that say which benchmark is meant
 
 T = TypeVar("T")
 
@@ -28,7 +28,8 @@ def settings_of(schema: type[T], arguments: Sequence[str]) -> T:
     for path, given in (typed.choices | typed.values).items():
         if path not in keys:
             near = nearest(path, (*keys, *CHOOSERS))
-            raise given.error(f"no key {path!r}; did you mean {near!r}? accuracy=... or speed=... names the benchmark")
+            named = f"{'=..., '.join(CHOOSERS[:-1])}=... or {CHOOSERS[-1]}=... names the benchmark"
+            raise given.error(f"no key {path!r}; did you mean {near!r}? {named}")
         values[path] = checked(keys[path], given)
     settings: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), nest(values)))
     assert isinstance(settings, schema)

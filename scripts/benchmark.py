@@ -3,6 +3,7 @@
 ``python scripts/benchmark.py [speed=gather|step|read] [key=value ...]`` measures speeds,
 ``python scripts/benchmark.py accuracy=fluxnet2015|peprmt_ch4|pmodel_gpp|embedded [key=value ...]`` how well each model
 predicts; what an earlier call finished is not run again.
+``python scripts/benchmark.py own_days=few_shot|gap base=[RUN,...] [raci=[RUN,...]]`` what own days are worth.
 """
 
 import sys
@@ -16,17 +17,21 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks' code stand
 
 from benchmarks.accuracy import settings as accuracy
 from benchmarks.accuracy.main import measure_accuracy
+from benchmarks.own_days import settings as own_days
+from benchmarks.own_days.main import measure_own_days
 from benchmarks.speed import settings as speed
 from benchmarks.speed.main import measure_speed
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the accuracy benchmark if one is named, else measure speeds."""
+    """Run the benchmark that is named, else measure speeds."""
     if any(argument in ("-h", "--help") for argument in arguments):
         print(f"{__doc__}\nspeed\n{speed.help_lines()}\n\naccuracy\n{accuracy.help_lines()}")
+        print(f"\nown_days\n{own_days.help_lines()}")
         return
-    named = any(argument.startswith("accuracy=") for argument in arguments)
-    (measure_accuracy if named else measure_speed)(arguments, Console())
+    benchmarks = {"accuracy=": measure_accuracy, "own_days=": measure_own_days}
+    named = [measure for key, measure in benchmarks.items() if any(one.startswith(key) for one in arguments)]
+    (named[0] if named else measure_speed)(arguments, Console())
 
 
 if __name__ == "__main__":

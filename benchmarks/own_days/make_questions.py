@@ -14,8 +14,6 @@ from raciflux.workflow.prepare import prepare
 
 Asked = TypeVar("Asked")  # what a site is asked
 
-QUESTIONS = Path(__file__).parents[1] / "raci" / "questions"
-
 _FLUXNET2015 = ("experiment=fluxnet2015", "data.split.file=fluxnet2015_spatial_v1")
 _PEPRMT = ("experiment=peprmt_ch4", "transfer=scratch")
 

@@ -9,7 +9,7 @@ within 5 hPa. The ladder, with half windows in days; a rung needs two similar da
 2. radiation similar, within 7;
 3. all three similar, within 21, 28, ... 70;
 4. radiation similar, within 14, 21, ... 70;
-5. the seasonal course: all days within 7, 14, ... 182 days of the day of the year, in any year; one day will do.
+5. the seasonal course: all days within 7, 14, ... 182 days of the day of the year, in any year; one will do.
 
 The mean diurnal course of half-hours has become the seasonal course of days. Of drivers that the data lack nothing is
 asked; a day on which one is missing is similar to none.
@@ -33,29 +33,39 @@ LADDER: tuple[tuple[str, int], ...] = (
     *(("light", radius) for radius in range(14, WIDEST + 1, 7)),
 )
 COURSE = tuple(range(7, 183, 7))
-_YEAR = 365.25
+YEAR = 366  # days of the year, the last of leap years only
 
 Similar = dict[str, Mask]  # (day, offset) of each rule of the ladder, for one site
 
 
 @dataclass
 class MarginalDistribution:
-    """Means of a site's own visible days with similar meteorology; no other site is looked at."""
+    """Means of a site's own visible days with similar meteorology; no other site is looked at.
+
+    Attributes
+    ----------
+    targets : fluxes to answer for; empty answers for all.
+    """
 
     record: Record
+    targets: tuple[str, ...] = ()
     _site: int = -1
     _similar: Similar = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if "SW" not in self.record.drivers:
             raise UserError("marginal-distribution sampling needs shortwave radiation (SW), which these data lack")
+        days = self.record.dates.astype("datetime64[D]")
+        self._day_of_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
 
     def __call__(self, site: int, shown: Mask) -> Floats:
         """Return the answer (day, target); a shown day is its own."""
         if site != self._site:
             self._site, self._similar = site, self._similarity(site)
         flux = np.where(shown, self.record.flux[site], np.nan)
-        for target in range(flux.shape[1]):
+        for target, name in enumerate(self.record.targets):
+            if self.targets and name not in self.targets:
+                continue
             missing = np.flatnonzero(~np.isfinite(flux[:, target]))
             flux[missing, target] = self._fill(flux[:, target].astype(np.float64), missing)
         return np.asarray(flux)
@@ -80,14 +90,14 @@ class MarginalDistribution:
 
     def _course(self, flux: Doubles, missing: NDArray[np.int64]) -> Doubles:
         """Mean of the days of all years near a day of the year; NaN if nothing is visible at all."""
-        there = np.flatnonzero(np.isfinite(flux))
-        apart = np.abs(missing[:, None] - there[None]) % _YEAR
-        apart = np.minimum(apart, _YEAR - apart)
+        there = np.isfinite(flux)
+        days = np.bincount(self._day_of_year[there], minlength=YEAR)
+        total = np.bincount(self._day_of_year[there], flux[there], minlength=YEAR)
         filled = np.full(len(missing), np.nan)
         for radius in COURSE:
-            near = apart <= radius
-            take = np.isnan(filled) & near.any(1)
-            filled[take] = (near[take] @ flux[there]) / near[take].sum(1)
+            n, summed = (_around(values, radius)[self._day_of_year[missing]] for values in (days, total))
+            take = np.isnan(filled) & (n > 0)
+            filled[take] = summed[take] / n[take]
         return filled
 
     def _similarity(self, site: int) -> Similar:
@@ -107,3 +117,9 @@ def _windows(values: NDArray[np.floating]) -> NDArray[np.floating]:
     order = np.argsort(np.abs(offsets), kind="stable")
     windows: NDArray[np.floating] = np.lib.stride_tricks.sliding_window_view(padded, len(offsets))[:, order]
     return windows
+
+
+def _around(values: NDArray[np.floating] | NDArray[np.int64], radius: int) -> Doubles:
+    """Sum (day of the year,) over the days within ``radius``, round the end of the year."""
+    padded = np.pad(values.astype(np.float64), radius, mode="wrap")
+    return np.convolve(padded, np.ones(2 * radius + 1), "valid")

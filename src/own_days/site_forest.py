@@ -21,9 +21,17 @@ FEATURE_SHARE = 1 / 3
 
 @dataclass
 class SiteForest:
-    """A forest for each target of each question; its seed is 0."""
+    """A forest for each target of each question; its seed is 0.
+
+    Attributes
+    ----------
+    targets : fluxes to answer for; empty answers for all.
+    jobs : cores that a forest may use.
+    """
 
     record: Record
+    targets: tuple[str, ...] = ()
+    jobs: int = 1
     _site: int = -1
     _features: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
@@ -40,12 +48,12 @@ class SiteForest:
         if site != self._site:
             self._site, self._features = site, site_features(self.record, site)
         answer = np.full(shown.shape, np.nan, np.float32)
-        for target in range(shown.shape[1]):
+        for target, name in enumerate(self.record.targets):
             flux = self.record.flux[site, :, target]
             seen = shown[:, target] & np.isfinite(flux)
-            if seen.any():
+            if seen.any() and (not self.targets or name in self.targets):
                 forest = RandomForestRegressor(
-                    TREES, min_samples_leaf=LEAST_LEAF, max_features=FEATURE_SHARE, n_jobs=1, random_state=0
+                    TREES, min_samples_leaf=LEAST_LEAF, max_features=FEATURE_SHARE, n_jobs=self.jobs, random_state=0
                 )
                 answer[:, target] = forest.fit(self._features[seen], flux[seen]).predict(self._features)
         return answer

@@ -45,8 +45,13 @@ class Base:
     folds: tuple[FoldPredictions, ...]
 
 
-def read_base(runs: Sequence[Path]) -> Base:
+def read_base(runs: Sequence[Path], *, out_of_fold: bool = True) -> Base:
     """Read finished runs that hold out-of-fold predictions of their training clusters.
+
+    Parameters
+    ----------
+    runs : their folders.
+    out_of_fold : False reads what is said of tested sites alone, of any run over sites.
 
     Raises
     ------
@@ -55,7 +60,7 @@ def read_base(runs: Sequence[Path]) -> Base:
     """
     configs = [run_config(run) for run in runs]
     for run, config in zip(runs, configs, strict=True):
-        if config.calibration.kind != "cross_conformal":
+        if out_of_fold and config.calibration.kind != "cross_conformal":
             raise UserError(
                 f"{run}: holds no out-of-fold predictions of its training clusters, which a correction is learned "
                 "from; train it with calibration.kind=cross_conformal"
@@ -71,7 +76,7 @@ def read_base(runs: Sequence[Path]) -> Base:
     folds = []
     for fold in prepared.folds:
         places = [run / f"fold{fold}" if len(prepared.folds) > 1 else run for run in runs]
-        models = [_fold(place, record) for place in places]
+        models = [_fold(place, record, out_of_fold) for place in places]
         for run, model in zip(runs, models, strict=True):
             if (model.tested != models[0].tested).any() or (model.training != models[0].training).any():
                 raise UserError(
@@ -103,10 +108,10 @@ def _daily(cube: xr.Dataset, name: str) -> np.ndarray[tuple[int, ...], np.dtype[
     return cube[name].transpose(*DIMS).to_numpy().astype(np.float32)
 
 
-def _fold(folder: Path, record: Record) -> FoldPredictions:
+def _fold(folder: Path, record: Record, out_of_fold: bool) -> FoldPredictions:
     """Read the tests of a fold and of the parts of its calibration."""
-    parts = sorted((folder / "calibration").glob("part*"))
-    if not parts:
+    parts = sorted((folder / "calibration").glob("part*")) if out_of_fold else []
+    if out_of_fold and not parts:
         raise UserError(f"{folder}: the run is not finished; go on with train.py resume={folder}")
     predicted = np.full(record.flux.shape, np.nan, np.float32)
     tested, training = (np.zeros(len(record.site_id), bool) for _ in range(2))

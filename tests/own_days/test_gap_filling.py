@@ -31,8 +31,9 @@ def climbed(record, site: int, flux: np.ndarray, day: int) -> float:
         if len(found) >= 2:
             return float(np.mean(found))
     for radius in COURSE:
-        apart = np.abs(np.arange(len(flux)) - day) % 365.25
-        near = np.isfinite(flux) & (np.minimum(apart, 365.25 - apart) <= radius)
+        of_year = [date.timetuple().tm_yday for date in record.dates.astype("datetime64[D]").tolist()]
+        apart = np.abs(np.array(of_year) - of_year[day])
+        near = np.isfinite(flux) & (np.minimum(apart, 366 - apart) <= radius)
         if near.any():
             return float(flux[near].mean())
     return float("nan")

@@ -22,7 +22,8 @@ from raciflux.own_days.questions import (
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.own_days.make_questions import QUESTIONS, RECIPES, make
+from benchmarks.own_days.make_questions import RECIPES, make
+from benchmarks.own_days.settings import QUESTIONS
 
 DATES = np.datetime64("2001-01-01", "ns") + np.arange(1500) * np.timedelta64(1, "D")
 
