@@ -218,8 +218,10 @@ def _check_freeze(freeze: list[str], model: str, parts: list[str]) -> None:
 
 
 def _parts(config: Config, model: str) -> list[str]:
-    alone = isinstance(config.model, RaciConfig) and not config.model.retrieval.enabled
-    return [part for part in (PARTS | PAPER_PARTS)[model] if part != "retrieval" or not alone]
+    own, off = config.model, set()
+    if isinstance(own, RaciConfig) and model == own.name:
+        off = {name for name, part in (("retrieval", own.retrieval), ("own_days", own.own_days)) if not part.enabled}
+    return [part for part in (PARTS | PAPER_PARTS)[model] if part not in off]
 
 
 def _check_trainer(config: Config) -> None:

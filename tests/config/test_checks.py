@@ -35,7 +35,10 @@ from raciflux.modules import NETWORKS
             "raci has no part 'retrieval'",
         ),
         (["model=lstm", "compare=[]", "transfer.freeze=[fast_encoder,head]"], "every part of lstm"),
-        (["compare=[]", "transfer.freeze=[slow_encoder,fast_encoder,retrieval,head]"], "nothing is left to train"),
+        (
+            ["compare=[]", "transfer.freeze=[slow_encoder,fast_encoder,retrieval,head,own_days]"],
+            "nothing is left to train",
+        ),
         (["transfer=scratch", "transfer.freeze=[head]"], "transfer=scratch pretrains none"),
         (["transfer.pretrain.learning_rate=0"], "transfer.pretrain.learning_rate is 0"),
         (["transfer.finetune.learning_rate=0", "transfer=scratch"], "transfer.finetune.learning_rate is 0"),
@@ -148,7 +151,7 @@ def test_names_accepted(name):
 
 def test_parts_are_those_of_the_networks():
     window = WindowLayout(warmup=2, scored=4, block_days=2, history=2)
-    layout = Layout(("GPP",), ("TA", "SW"), ("TA",), ("mat",), ("igbp",), (3,), window)
+    layout = Layout(("GPP",), ("TA", "SW"), ("TA_30d",), ("mat",), ("igbp",), (3,), window)
     assert set(PARTS) == set(NETWORKS)
     for name, network in NETWORKS.items():
         parts = {part for part, _ in network(MODELS[name](), layout, HeadConfig()).named_children()}
