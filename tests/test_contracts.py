@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from raciflux.contracts import STEEPEST, TargetScale
 
@@ -20,6 +20,7 @@ scales = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(fluxes, min_size=1, max_size=8), scales)
 def test_there_and_back_in_double_and_single_precision(values, scale):
     """In single precision to 1e-5 of the flux, or of the smallest one that the scale resolves."""
@@ -34,13 +35,15 @@ def test_there_and_back_in_double_and_single_precision(values, scale):
     torch.testing.assert_close(scale.to_units(scale.to_scaled(tensor)), tensor, rtol=1e-5, atol=1e-5 * smallest)
 
 
+@settings(deadline=None)
 @given(fluxes, fluxes)
 def test_a_larger_flux_is_a_larger_scaled_flux(one, other):
     low, high = BENT.to_scaled(np.array(sorted([one, other])))
-    assert low < high or high - low <= 1e-12 or one == other
-    assert not low > high
+    assert low <= high
+    assert low < high or abs(one - other) <= 1e-9 * max(1.0, abs(one))
 
 
+@settings(deadline=None)
 @given(fluxes)
 def test_uptake_is_treated_as_emission_is(flux):
     up, down = ODD.to_scaled(np.array([flux, -flux]))
