@@ -29,7 +29,9 @@ def measure_own_days(arguments: Sequence[str], console: Console) -> None:
     if raci is not None and not np.array_equal(raci.record.flux, base.record.flux, equal_nan=True):
         raise UserError("raci: its runs are of other data than those of base; name runs of one data set")
     targets = tuple(settings.targets) or base.record.targets
-    given = Given(base, raci, tuple(map(Path, settings.fine_tuned)), targets, settings.jobs)
+    given = Given(
+        base, raci, tuple(map(Path, settings.raci)), tuple(map(Path, settings.fine_tuned)), targets, settings.jobs
+    )
     table = Table(settings.own_days, path.stem, Path(settings.output))
     known = METHODS[settings.own_days]
     lacking = [key for key in OPTIONAL if not getattr(settings, key)]

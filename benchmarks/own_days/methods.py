@@ -19,6 +19,7 @@ class Given:
     ----------
     base : the runs that are corrected.
     raci : the runs of RACI, where some are named.
+    raci_runs : their folders.
     fine_tuned : runs of a network that is trained on with the shown days.
     targets : fluxes that are asked about.
     jobs : cores that a method may use.
@@ -26,6 +27,7 @@ class Given:
 
     base: "Base"
     raci: "Base | None"
+    raci_runs: tuple[Path, ...]
     fine_tuned: tuple[Path, ...]
     targets: tuple[str, ...]
     jobs: int
@@ -50,6 +52,12 @@ def _raci_zero_shot(given: Given) -> "SiteAnswer":
 
     assert given.raci is not None
     return ZeroShot(given.raci.folds)
+
+
+def _raci(given: Given) -> "SiteAnswer":
+    from raciflux.workflow.own_answers_of_runs import OwnAnswersOfRuns
+
+    return OwnAnswersOfRuns(given.raci_runs)
 
 
 def _corrected(name: str, given: Given) -> "SiteAnswer":
@@ -77,7 +85,7 @@ def _site_forest(given: Given) -> "SiteAnswer":
 
 
 _ZERO_SHOT = {"zero_shot": Method("base", _zero_shot)}
-_RACI = {"raci_zero_shot": Method("raci", _raci_zero_shot)}
+_RACI = {"raci_zero_shot": Method("raci", _raci_zero_shot), "raci": Method("raci", _raci)}
 _EMPIRICAL_BAYES = {"empirical_bayes": Method("base", partial(_corrected, "empirical_bayes"))}
 
 # A new one joins here, under each question that it answers.
@@ -98,4 +106,7 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
     },
 }
 # What every other method is held against on the page.
-REFERENCES = {"few_shot": ("zero_shot", "empirical_bayes"), "gap": ("marginal_distribution", "site_forest")}
+REFERENCES = {
+    "few_shot": ("zero_shot", "empirical_bayes", "raci"),
+    "gap": ("marginal_distribution", "site_forest", "raci"),
+}

@@ -75,10 +75,10 @@ class FluxDataModule(lightning.LightningDataModule):
         self.trainable = trainable & train_days[..., None]
         self.training_days = np.asarray(self.trainable.any(-1))  # (site, day) a training day of any target
         self.stopping = self.measured & validation_days[..., None]
+        # own fluxes that the test may look at: a question about new years shows the site's past, others nothing
+        self.shown = self.trainable if split.question == "new_years" else np.zeros_like(self.trainable)
         self.predictable = days_with_drivers(self.cube, self.pair.required)
-        self.scaler = scaler or Scaler.fit(
-            self.cube, roles, self.train_period, self.trainable, config.asinh_at
-        )
+        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_period, self.trainable, config.asinh_at)
         self.layout: Layout = roles.layout(self.scaler.class_sizes, self.window)
         self.arrays = self._resident()
 
@@ -91,7 +91,7 @@ class FluxDataModule(lightning.LightningDataModule):
             self.layout,
             torch.from_numpy(fast),
             trailing_means(torch.from_numpy(fast)),
-            torch.from_numpy(self._scaled_target()),
+            torch.from_numpy(self.scaled_target()),
             torch.from_numpy(self.trainable),
             torch.from_numpy(self.stopping),
             torch.from_numpy(np.stack(static, axis=-1)) if static else torch.zeros(sites, 0),
@@ -103,7 +103,7 @@ class FluxDataModule(lightning.LightningDataModule):
         ordered = values.transpose("site", "time") if values.ndim == 2 else values
         return self.scaler.scale(name, ordered.to_numpy())
 
-    def _scaled_target(self) -> NDArray[np.float32]:
+    def scaled_target(self) -> NDArray[np.float32]:
         """Return every target (site, day, target), scaled, NaN where missing."""
         values = [self.cube[name].transpose("site", "time").to_numpy() for name in self.roles.targets]
         scaled = [scale.to_scaled(flux) for flux, scale in zip(values, self.scaler.targets, strict=True)]
@@ -114,7 +114,7 @@ class FluxDataModule(lightning.LightningDataModule):
         pad, days = self.arrays.pad, len(self.cube["time"])
         sites, n_fast = len(self.train_sites), len(self.roles.fast)
         fast = self.arrays.fast.cpu().view(sites, self.arrays.days, -1)[:, pad : pad + days].numpy()
-        flux = self._scaled_target()
+        flux = self.scaled_target()
         return TrainingView(
             layout=self.layout,
             site_id=self.cube["site_id"].to_numpy(),

@@ -50,11 +50,17 @@ class OwnDays(nn.Module):
     hidden : width of the encoded days.
     layout : names the targets, and the window.
     features : number of learned features.
+
+    Attributes
+    ----------
+    widened : factor on the prior's variances. They are learned where the network was trained, and it errs more at other
+        sites; see ``workflow/own_prior.py``.
     """
 
     def __init__(self, hidden: int, layout: Layout, features: int) -> None:
         super().__init__()
         targets = len(layout.targets)
+        self.widened = 1.0
         self.learned = nn.Linear(hidden, features)
         # logarithms over PACE, all in scaled units: variances of coefficients, noise and local errors; days
         self.prior = nn.Parameter(torch.full((targets, 1 + targets + features), -2.0 / PACE))
@@ -82,7 +88,7 @@ class OwnDays(nn.Module):
         features = self._features(predicted, encoded)
         pentads = self._pentads(features, predicted, own, shown)
         given = self._evidence(pentads) if evidence is None else evidence
-        prior = torch.diag_embed(1.0 / grown(self.prior))
+        prior = torch.diag_embed(1.0 / (self.widened * grown(self.prior)))
         coefficient = torch.linalg.solve(given.precision + prior, given.moment)  # (batch, target, feature)
         lasting = torch.einsum("bdf,btf->bdt", features, coefficient)
         return lasting + self._local(pentads, coefficient)

@@ -34,6 +34,7 @@ from .calibration import with_interval
 from .known_places import as_in_the_run, known_sites
 from .learn import in_units
 from .own_fluxes import measured_here, own_past
+from .own_prior import hold_prior
 from .pooled import Pooled
 from .predictions import Predicted, predict_days, scored_folders
 from .stages import StageFolder, build_module, looks_at_own_days, looks_up
@@ -180,6 +181,7 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     module = build_module(config, config.transfer.finetune, data, bank, view)
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
+    hold_prior(module, folder)
     predicted = predict_days(config, module, data)
     if bank is None:
         return predicted

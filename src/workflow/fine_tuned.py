@@ -16,23 +16,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..config.schema import Config
 from ..contracts import Batch
-from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule
-from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..datamodules.windows import tiling
 from ..errors import UserError
 from ..modules import TRAINABLE
-from ..modules.checkpoints import load_into
 from ..modules.flux_module import FluxModule
 from ..own_days.choice import ByDaysShown
 from ..own_days.questions import SHOWN_DAYS, days_a_year_later, draw_starts, first_days
 from ..own_days.records import Doubles, Floats, Mask
 from .apply import run_config
-from .prepare import Prepared, fold_split, prepare
-from .stages import StageFolder, accelerator, build_module, looks_up
+from .stages import accelerator, looks_up
+from .trained_folds import TrainedFold, trained_folds
 
 STEPS = (0, 3, 10, 30, 60)
 RATES = (3e-4, 1e-3)
@@ -173,25 +169,13 @@ def _folds(run: Path) -> list[TunedFold]:
     config = run_config(run)
     if config.model.name not in TRAINABLE or looks_up(config):
         raise UserError(f"{run}: model={config.model.name} cannot be fine-tuned here; name a run of a network, as lstm")
-    prepared = prepare(config)
-    return [
-        _fold(config, prepared, fold, run / f"fold{fold}" if len(prepared.folds) > 1 else run)
-        for fold in prepared.folds
-    ]
+    return [_chosen(fold) for fold in trained_folds(run)]
 
 
-def _fold(config: Config, prepared: Prepared, fold: int, folder: Path) -> TunedFold:
-    split = fold_split(config, prepared, fold)
-    scaler = Scaler.load(folder / "scaler.yaml")
-    stage, build = config.transfer.finetune, PAIRS[config.data.pair]
-    data = build(
-        prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed, scaler
-    )
-    module = build_module(config, stage, data, None)
-    load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
-    device = torch.device(accelerator(config))
-    tested = split.members("test", prepared.towers["site_id"].to_numpy())
-    return TunedFold(module.to(device), data, device, None, tested).choose(split)
+def _chosen(fold: TrainedFold) -> TunedFold:
+    device = torch.device(accelerator(fold.config))
+    tested = fold.split.members("test", fold.data.cube["site_id"].to_numpy())
+    return TunedFold(fold.module.to(device), fold.data, device, None, tested).choose(fold.split)
 
 
 def _error(said: Floats, flux: Floats, scored: Mask) -> float:

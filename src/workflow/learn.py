@@ -23,6 +23,7 @@ from .applicability import distance_to_bank
 from .context import write_context
 from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
+from .own_prior import widen_prior
 from .predictions import Predicted, predict_days
 from .prepare import Prepared, simulation_data, tower_data
 from .progress import RunProgress
@@ -107,9 +108,10 @@ def _train_network(
     towers = StageFolder(folder, "towers")
     loggers = tracked.stage("towers", data)
     fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
-    predicted = predict_days(config, module, data)
     if looks_at_own_days(config):
+        widen_prior(config, module, data, folder)
         keep_own_past(data, folder)
+    predicted = predict_days(config, module, data)
     write_context(data, module, predicted, folder / "context.parquet")
     if bank is not None:
         write_neighbours(data, module, bank, folder)

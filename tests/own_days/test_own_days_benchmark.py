@@ -48,9 +48,9 @@ def asked(kind: str, output: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def measured(request, calibrated: Path, calibrated_mean: Path, output: Path) -> tuple[str, Path]:
+def measured(request, calibrated: Path, raci: Path, output: Path) -> tuple[str, Path]:
     kind = request.param
-    arguments = [*asked(kind, output), f"base=[{calibrated}]", f"raci=[{calibrated_mean}]"]
+    arguments = [*asked(kind, output), f"base=[{calibrated}]", f"raci=[{raci}]"]
     measure_own_days([*arguments, "draws=100"], QUIET)
     return kind, output
 

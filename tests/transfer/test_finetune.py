@@ -15,6 +15,7 @@ from raciflux.modules.checkpoints import network_weights
 from raciflux.modules.flux_module import FluxModule
 from raciflux.retrieval.bank import Bank
 from raciflux.transfer import FineTune
+from raciflux.workflow.seeded_steps import SeededSteps
 
 from worlds import CLUSTER_KM, quiet_trainer, tiny_cube, tiny_data
 
@@ -43,7 +44,7 @@ def train(module, data, folder, callbacks, steps=STAGE.steps, resume=None):
         folder,
         max_steps=steps,
         limit_val_batches=0,
-        callbacks=callbacks,
+        callbacks=[SeededSteps(0), *callbacks],
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
     )
     trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
@@ -142,13 +143,13 @@ def test_a_resumed_run_keeps_its_own_weights_and_is_frozen_again(data, pretraine
     callbacks = [fine_tune(pretrained, tmp_path, ["head"]), peek]
     train(module, data, tmp_path, callbacks, steps=6, resume=tmp_path / "last.ckpt")
     assert all(torch.equal(peek.start[name], value) for name, value in stopped.items())
-    assert moved(network_weights(pretrained), stopped) == {"slow_encoder", "fast_encoder", "retrieval"}
-    assert moved(stopped, weights(module)) == {"slow_encoder", "fast_encoder", "retrieval"}
+    assert moved(network_weights(pretrained), stopped) == {"slow_encoder", "fast_encoder", "retrieval", "own_days"}
+    assert moved(stopped, weights(module)) == {"slow_encoder", "fast_encoder", "retrieval", "own_days"}
 
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
 def test_stopped_and_resumed_is_the_same_to_the_bit(data, pretrained, tmp_path):
-    """Batches, dropout and the cycle of the rate go on where they were."""
+    """Batches, questions and the cycle of the rate go on where they were."""
     straight, halved = tmp_path / "straight", tmp_path / "halved"
     for folder in (straight, halved):
         folder.mkdir()
@@ -199,7 +200,7 @@ def test_an_unknown_part_is_named_with_the_known_ones(data, pretrained, tmp_path
 
 
 def test_nothing_left_to_train_is_refused(data, pretrained, tmp_path):
-    every = ["slow_encoder", "retrieval", "fast_encoder", "head"]
+    every = ["slow_encoder", "retrieval", "fast_encoder", "head", "own_days"]
     with pytest.raises(UserError, match=r"transfer\.freeze: every part is frozen"):
         train(module_for(data), data, tmp_path, [fine_tune(pretrained, tmp_path, every)])
 
