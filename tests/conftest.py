@@ -1,6 +1,9 @@
 """Shared fixtures."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: two processes of tests share the cores
+
 from pathlib import Path
 
 import pytest

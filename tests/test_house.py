@@ -30,8 +30,8 @@ LEAVES = {
 }
 SUMS = {"evaluation.metrics", "evaluation.site_statistics"}  # scores that training loops share with evaluation
 MAY_IMPORT = {
-    **dict.fromkeys(LEAVES, LEAVES),
-    **dict.fromkeys(SUMS, LEAVES | SUMS),
+    **dict.fromkeys(sorted(LEAVES), LEAVES),
+    **dict.fromkeys(sorted(SUMS), LEAVES | SUMS),
     "simulation": LEAVES,
     "datamodules": LEAVES | {"simulation"},
     "retrieval": LEAVES,

@@ -1,5 +1,7 @@
 """One role's neighbours, weighed and pooled into a context."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +59,7 @@ class RolePool(nn.Module):
         self.sight = nn.Linear(2 * len(self.kinds), 2)  # of the null's logit and of the trust in evidence
         nn.init.zeros_(self.sight.weight)
         nn.init.zeros_(self.sight.bias)
+        self.blind = False
         self.learned: LearnedKeys | None = None
         if config.keys == "learned" and "functional" in self.kinds:
             self.learned = LearnedKeys(descriptor, config.key_width, config.refresh_every)
@@ -76,6 +79,15 @@ class RolePool(nn.Module):
         self.look_up: LookUp = table.look_up
         if self.learned is not None:
             self.learned.forget()
+
+    @contextmanager
+    def finding_nobody(self) -> Iterator[None]:
+        """Answer as if no neighbour had been found, for as long as this lasts."""
+        self.blind = True
+        try:
+            yield
+        finally:
+            self.blind = False
 
     def forward(self, site: Tensor) -> Tensor:
         """Return the context (batch, width) of each site (batch,)."""
@@ -126,6 +138,8 @@ class RolePool(nn.Module):
 
     def _table(self) -> tuple[Tensor, Tensor]:
         """Neighbours (site, neighbour) and distances (site, neighbour, 2), by the keys that count now."""
+        if self.blind:
+            return torch.full_like(self.index, -1), torch.zeros_like(self.distance)
         if self.learned is None:
             return self.index, self.distance
         return self.learned.found(self._search)

@@ -20,12 +20,13 @@ from ..contracts import Batch, Layout
 from ..datamodules.base import FluxDataModule
 from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
+from ..retrieval.role_pool import RolePool
+from ..variables import SLOW_SCALES, slow_scale
 from .predictions import Predicted
 
 OWN_DAYS = "own days"
 WINDOWS_A_SITE = 2  # two years of scored days tell what moves an answer, and bound the cost where records are long
 SITES = 500  # of a grid's cells so many, evenly taken: hiding every level of all would take longer than training
-YEAR = 365  # days; a trailing mean as long tells of the years, a shorter one of the months
 
 Answer = Callable[[Batch], Tensor]  # batch -> read-out (batch, day, target, parameter)
 
@@ -73,12 +74,14 @@ def answers_without(network: nn.Module, layout: Layout) -> dict[str, Answer]:
         blind["statics"] = partial(_unknown, network, ("static", "static_mask"))
     if layout.classes:
         blind["classes"] = partial(_unknown, network, ("classes",))
-    spans = np.array([int(name.rsplit("_", 1)[1].removesuffix("d")) for name in layout.slow])
-    for name, hidden in (("months", spans < YEAR), ("years", spans >= YEAR)):
+    scales = np.array([slow_scale(name) for name in layout.slow])
+    for name in SLOW_SCALES:
+        hidden = scales == name
         if hidden.any():
             blind[name] = partial(_without_history, network, torch.from_numpy(~hidden))
     if isinstance(network, Raci) and network.retrieval is not None:
         for role, pool in network.retrieval.roles.items():
+            assert isinstance(pool, RolePool)
             blind[f"{role} neighbours"] = partial(_without_neighbours, network, pool)
     return blind
 
@@ -103,13 +106,10 @@ def _without_history(network: nn.Module, kept: Tensor, batch: Batch) -> Tensor:
     return answer
 
 
-def _without_neighbours(network: nn.Module, pool: nn.Module, batch: Batch) -> Tensor:
-    """Answer as if the role had found nobody: its context is the learned null."""
-    hook = pool.register_forward_hook(lambda pool, _, context: pool.null.expand_as(context))
-    try:
+def _without_neighbours(network: nn.Module, pool: RolePool, batch: Batch) -> Tensor:
+    """Answer as if the role had found nobody."""
+    with pool.finding_nobody():
         answer: Tensor = network(batch)
-    finally:
-        hook.remove()
     return answer
 
 

@@ -143,7 +143,7 @@ def test_the_folder_of_one_target_is_not_taken_for_a_run(tmp_path: Path):
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
 def test_usage_names_every_command(arguments):
     done = evaluate(*arguments)
-    assert "{run,compare,ensemble}" in done.stdout + done.stderr
+    assert "{run,compare,ensemble,adapt}" in done.stdout + done.stderr
 
 
 def test_new_years_are_not_called_unseen_sites(tmp_path: Path):

@@ -138,7 +138,7 @@ def test_new_places_are_predicted_for_both_targets_with_the_spread_of_the_folds(
     load_script("predict").main([str(run), f"data={tmp_path / 'places.zarr'}", f"output={output}"])
     predicted = xr.open_zarr(output).load()
     names = [f"{what}_{target}" for target in TARGETS for what in ("prediction", "prediction_spread")]
-    assert set(predicted.data_vars) == set(names)
+    assert set(predicted.data_vars) == {*names, "dissimilarity_slow", "dissimilarity_fast", "inside_area"}
     driven = np.isfinite(cube["TA"].to_numpy())
     for name in names:
         assert predicted[name].attrs["units"] == "gC m-2 d-1"
