@@ -108,6 +108,22 @@ def test_pages_have_tables_and_say_what_is_missing(finished, tmp_path):
     assert (stricter, both) == (2, 3), "the models under one score and the cells; the sizes and the models under both"
 
 
+def test_a_seed_that_a_model_has_not_finished_is_shown_of_none(finished, tmp_path):
+    more = runs_of("tiny", TINY, {}, EVERYTHING, 3)  # nobody has run the third seed
+    pages.write_pages("tiny", TINY, more, finished, 100, tmp_path)
+    assert "| lstm | 6 of 9 **missing** |" in (tmp_path / "README.md").read_text()
+    rows = [line for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("| lstm")]
+    assert rows[0].endswith("| 2 |"), "two seeds are whole"
+    lstm = [run for run in more if run.model == "lstm"]
+    kept = pages._of_shared_seeds(
+        [*more, replace(lstm[1], model="ct_lstm", seed=0), replace(lstm[1], model="ct_lstm", seed=1)],
+        [(run, tmp_path) for run in [*more, replace(lstm[1], model="ct_lstm", seed=0)]],
+    )
+    assert {(run.model, run.seed) for run, _ in kept} == {
+        (name, 0) for name in ("site_mean", "climatology", "lstm", "ct_lstm")
+    } | {("lstm", 2)}
+
+
 def test_a_finished_cell_is_not_run_again_and_a_failed_one_is_said(finished, tmp_path):
     cell = work.cells_of(runs_of("tiny", TINY, {}, EVERYTHING, 1), finished)[0]
     before = (cell.folder / DONE).stat().st_mtime_ns

@@ -31,7 +31,7 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
     ``output/SPLIT.md`` has their sizes, both scores and every comparison. A grid with a ``stem`` calls them after it.
     """
     lines = [f"# Accuracy: {name}", "", grid.about, "", *_how(name, grid, runs, folder)]
-    whole = list(pooled(runs, folder))
+    whole = _of_shared_seeds(runs, list(pooled(runs, folder)))
     whole += pooled_worlds(whole, grid.pools, folder)
     lines += write_sweep(grid, whole, draws, output) if grid.design else []
     for split in (*grid.pools, *grid.splits):
@@ -73,6 +73,17 @@ def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
         *([TUNED.format(grid.tuned_on)] if grid.tuned_on else []),
         f"* `{grid.table}` holds every site's numbers; intervals resample clusters of towers and seeds",
     ]
+
+
+def _of_shared_seeds(runs: Sequence[Run], whole: Sequence[tuple[Run, Path]]) -> list[tuple[Run, Path]]:
+    """Keep the seeds that every model of a split has finished: seeds are paired, and unequal numbers would not be."""
+    finished = {(run.split, run.model, run.seed) for run, _ in whole}
+    unfinished = {
+        (run.split, run.seed)
+        for run in runs
+        if (run.split, run.model, run.seed) not in finished and (run.split, run.model, 0) in finished
+    }
+    return [(run, place) for run, place in whole if (run.split, run.seed) not in unfinished]
 
 
 def _missing(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
