@@ -1,7 +1,7 @@
 """Which windows are drawn: random tilings for training, one fixed tiling for everything that is scored."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -108,3 +108,29 @@ def tiling(counts: Tensor, window: WindowLayout, offset: Tensor) -> Tensor:
     kept = before.gather(1, stop) > before.gather(1, start)
     site = torch.arange(sites)[:, None].expand(sites, tiles)
     return torch.stack([site[kept], (first_scored - window.warmup)[kept]], dim=1)
+
+
+def cut(daily: Tensor, first: Tensor, days: int) -> Tensor:
+    """Cut windows (window, day, ...) out of a record (day, ...); outside of it they hold zeros.
+
+    Parameters
+    ----------
+    first : (window,) first day of each, possibly negative.
+    days : length of a window.
+    """
+    day = first.cpu()[:, None] + torch.arange(days)
+    inside = ((day >= 0) & (day < len(daily))).view(*day.shape, *[1] * (daily.ndim - 1))
+    values = daily[day.clamp(0, len(daily) - 1)]
+    return torch.where(inside, values, torch.zeros_like(values))
+
+
+def lay(scored: NDArray[np.float32], first: Iterable[int], record: NDArray[np.float32]) -> None:
+    """Lay the scored parts (window, scored, ...) of windows on a record (day, ...), cut at both of its ends.
+
+    Parameters
+    ----------
+    first : first scored day of each window.
+    """
+    for start, values in zip(first, scored, strict=True):
+        low, high = max(start, 0), min(start + len(values), len(record))
+        record[low:high] = values[low - start : high - start]

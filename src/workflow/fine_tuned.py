@@ -19,7 +19,7 @@ from torch import nn
 from ..contracts import Batch
 from ..datamodules.base import FluxDataModule
 from ..datamodules.splits import Split
-from ..datamodules.windows import tiling
+from ..datamodules.windows import cut, lay, tiling
 from ..errors import UserError
 from ..modules import TRAINABLE
 from ..modules.flux_module import FluxModule
@@ -117,9 +117,7 @@ class TunedFold:
         first = (batch["day"] + self.data.window.warmup).tolist()
         said = self.module.flux(network(batch))[:, self.data.window.warmup :].float().cpu().numpy()
         days = np.full((len(self.data.cube["time"]), said.shape[-1]), np.nan, np.float32)
-        for start, values in zip(first, said, strict=True):
-            low, high = max(start, 0), min(start + len(values), len(days))
-            days[low:high] = values[low - start : high - start]
+        lay(said, first, days)
         return np.where(self.data.predictable[site][:, None], days, np.float32(np.nan))
 
     def _windows(self, site: int, days: Mask) -> Batch:
@@ -133,12 +131,10 @@ class TunedFold:
         batch = self._windows(site, np.asarray(shown.any(1)))
         flux = torch.from_numpy(self.data.scaled_target()[site])
         counts = torch.from_numpy(shown) & torch.isfinite(flux)
-        day = batch["day"].cpu()[:, None] + torch.arange(self.data.window.days)
-        inside = ((day >= 0) & (day < len(flux)))[..., None]
-        place = day.clamp(0, len(flux) - 1)
-        mask = counts[place] & inside
+        first, length = batch["day"], self.data.window.days
+        mask = cut(counts, first, length)
         mask[:, : self.data.window.warmup] = False
-        target = torch.where(mask, flux[place], torch.zeros(()))
+        target = cut(torch.where(counts, flux, torch.zeros(())), first, length) * mask
         return {**batch, "target": target.to(self.device), "target_mask": mask.to(self.device)}
 
     def _flux(self) -> Floats:

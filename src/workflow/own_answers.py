@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..contracts import Batch
 from ..datamodules.base import FluxDataModule
-from ..datamodules.windows import tiling
+from ..datamodules.windows import cut, lay, tiling
 from ..modules.flux_module import FluxModule
 from ..modules.own_days import Evidence
 from ..modules.raci import Raci
@@ -61,7 +61,10 @@ class OwnAnswers:
         """
         windows, warmup = self._windows(site), self.data.window.warmup
         counts = torch.from_numpy(shown) & self.known[site]
-        own, own_mask = (self._cut(daily, windows.batch["day"]) for daily in (self.flux[site] * counts, counts))
+        length = self.data.window.days
+        own, own_mask = (
+            cut(daily, windows.batch["day"], length).to(self.device) for daily in (self.flux[site] * counts, counts)
+        )
         batch: Batch = {**windows.batch, "own": own, "own_mask": own_mask}
         read = self.network.informed(windows.read, windows.encoded, batch, self._evidence(windows, own, own_mask))
         scored, first = read[:, warmup:], windows.batch["day"] + warmup
@@ -85,17 +88,8 @@ class OwnAnswers:
             self._encoded = _Windows(site, batch, *self.network.alone(batch))
         return self._encoded
 
-    def _cut(self, daily: Tensor, first: Tensor) -> Tensor:
-        """Cut windows (window, day, target) out of (day, target); nothing lies outside the record."""
-        day = first.cpu()[:, None] + torch.arange(self.data.window.days)
-        inside = (day >= 0) & (day < len(daily))
-        cut = daily[day.clamp(0, len(daily) - 1)]
-        return torch.where(inside[..., None], cut, torch.zeros_like(cut)).to(self.device)
-
     def _laid(self, scored: Tensor, first: Tensor) -> NDArray[np.float32]:
         """Lay scored parts (window, scored, ...) on the days (day, ...) of the record."""
         days = np.full((len(self.data.cube["time"]), *scored.shape[2:]), np.nan, np.float32)
-        for start, values in zip(first.tolist(), scored.float().cpu().numpy(), strict=True):
-            low, high = max(start, 0), min(start + len(values), len(days))
-            days[low:high] = values[low - start : high - start]
+        lay(scored.float().cpu().numpy(), first.tolist(), days)
         return days

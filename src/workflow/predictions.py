@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
+from ..datamodules.windows import lay
 from ..modules import TRAINABLE
 from ..modules.flux_module import QUANTILES, FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
@@ -92,10 +93,9 @@ def _alone(config: Config, module: FluxModule, data: FluxDataModule) -> Predicte
 
 
 def _place(days: NDArray[np.float32], sites: list[int], first: list[int], scored: NDArray[np.float32]) -> None:
-    """Lay windows (window, scored, ...) where they belong in (site, day, ...), cut at both ends of the record."""
+    """Lay windows (window, scored, ...) where they belong in (site, day, ...)."""
     for site, start, values in zip(sites, first, scored, strict=True):
-        low, high = max(start, 0), min(start + len(values), days.shape[1])
-        days[site, low:high] = values[low - start : high - start]
+        lay(values[None], [start], days[site])
 
 
 def predictions(config: Config, data: FluxDataModule, predicted: Predicted, target: str) -> xr.Dataset:
