@@ -128,6 +128,12 @@ def _write_identity(run: Run, folder: Path) -> None:
         write_identity(run.config(), folder, run.arguments)
 
 
+def _keep_identity(fold: Path, place: Path) -> None:
+    """Say of a pooled run what its folds say: they may be older than the code that pools them."""
+    for name in ("config.yaml", "command.txt", "versions.json"):
+        write_text((fold / name).read_text(), place / name)
+
+
 def _fill(cell: Cell, prepared: Prepared) -> None:
     """Train and predict, or ask the oracle."""
     from raciflux.workflow.progress import RunProgress
@@ -219,11 +225,10 @@ def pooled(runs: Sequence[Run], folder: Path) -> Iterator[tuple[Run, Path]]:
         folds, targets, place = run.folds(folder), prepared.roles.targets, folder / run.name
         if len(folds) < len(_wanted_folds(run)):
             continue
+        _keep_identity(folds[0], place)
         done = [path / "predictions.zarr" for path in scored_folders(place, targets).values()]
         youngest = max((fold / DONE).stat().st_mtime for fold in folds)
         if not all(path.exists() and path.stat().st_mtime > youngest for path in done):
-            place.mkdir(parents=True, exist_ok=True)
-            _write_identity(run, place)
             pool_folds(folds, place, targets)
             if run.home:  # comparison reads the scores of the folds that stand beside the predictions
                 write_text(json.dumps({"score": mean_validation(folds)}) + "\n", place / "validation.json")
