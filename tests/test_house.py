@@ -17,6 +17,7 @@ FOLDERS = ("src", "scripts", "tests", "benchmarks", "configs", "docs")
 LONGEST = 350
 
 LEAVES = {
+    "json_strict",
     "atomic",
     "config",
     "contracts",

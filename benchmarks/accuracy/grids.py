@@ -5,12 +5,11 @@ from raciflux.config.models import ESTIMATORS, NETWORKS
 from .embedded_grids import EMBEDDED_GRIDS
 from .grid import SEEDLESS, Grid
 from .raci_grids import RACI_GRIDS
+from .small_grids import FEW, SMALL_GRIDS
 
 __all__ = ["GRIDS", "SEEDLESS", "Grid"]
 
 MODELS = (*ESTIMATORS, *NETWORKS)
-# The models a small benchmark compares: each family's plainest and strongest.
-FEW = ("site_mean", "climatology", "nearest_climatology", "lightgbm", "lstm", "ct_lstm", "raci")
 
 SPATIAL = ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null")
 CALIBRATED = (*SPATIAL, "calibration.kind=cross_conformal")
@@ -47,27 +46,7 @@ GRIDS: dict[str, Grid] = {
         "training clusters. The splits are ways to score an error; all test the same spatial folds.",
         leaves_out={"quantile": UNTRAINED, "mixture": UNTRAINED},
     ),
-    "peprmt_ch4": Grid(
-        experiment="peprmt_ch4",
-        splits={"leave_site_out": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
-        models=FEW,
-        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
-        seeds=3,
-        tuned_on=None,
-        about="Four tidal wetlands, gap-filled and without a quality column: scored as published. Networks are "
-        "pretrained on PEPRMT runs, whose parameters may have been fitted on some of these towers. Four sites allow no "
-        "interval.",
-    ),
-    "pmodel_gpp": Grid(
-        experiment="pmodel_gpp",
-        splits={"leave_site_out": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
-        models=FEW,
-        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
-        seeds=3,
-        tuned_on=None,
-        about="Seven towers, days of good quality only, scored as published; GPP is a partitioned product. Networks "
-        "are pretrained on P-model runs on the same drivers.",
-    ),
+    **SMALL_GRIDS,
     "embedded": Grid(
         experiment="embedded_wetland_ch4",
         splits={"spatial": ("data.split.fold=null",)},

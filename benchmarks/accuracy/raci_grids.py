@@ -1,6 +1,9 @@
 """The study of RACI on towers: what each part is worth, and the whole against the best baselines."""
 
+from dataclasses import replace
+
 from .grid import Grid, Variant
+from .small_grids import SMALL_GRIDS
 
 SPATIAL = ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null")
 TEMPORAL = ("data.split.file=fluxnet2015_temporal_v2", "data.split.fold=null")
@@ -76,30 +79,18 @@ RACI_GRIDS: dict[str, Grid] = {
         folder="raci",
         stem="ablation",
     ),
-    "raci_peprmt_ch4": Grid(
-        experiment="peprmt_ch4",
-        splits={"leave_site_out": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
+    "raci_peprmt_ch4": replace(
+        SMALL_GRIDS["peprmt_ch4"],
         models=FOUR,
-        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
-        seeds=3,
-        tuned_on=None,
-        about="Four tidal wetlands, gap-filled and without a quality column: scored as published. Networks are "
-        "pretrained on PEPRMT runs, whose parameters may have been fitted on some of these towers. Four sites allow no "
-        "interval.",
         variants=NO_RETRIEVAL,
         shares={"lightgbm": "peprmt_ch4"},
         folder="raci",
         stem="peprmt_ch4",
     ),
-    "raci_pmodel_gpp": Grid(
-        experiment="pmodel_gpp",
-        splits={"leave_site_out": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
+    "raci_pmodel_gpp": replace(
+        SMALL_GRIDS["pmodel_gpp"],
         models=FOUR,
-        regime=("transfer.pretrain.steps=150", "transfer.finetune.steps=100"),
-        seeds=3,
-        tuned_on=None,
-        about="Seven towers, days of good quality only, scored as published; GPP is a partitioned product. Networks "
-        "are pretrained on P-model runs on the same drivers. Seven sites allow no interval.",
+        about=f"{SMALL_GRIDS['pmodel_gpp'].about} Seven sites allow no interval.",
         variants=NO_RETRIEVAL,
         shares={"lightgbm": "pmodel_gpp"},
         folder="raci",

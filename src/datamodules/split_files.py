@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..errors import UserError, did_you_mean
+from ..json_strict import read_object
 from .splits import PARTS, Split
 
 VERSION = 1
@@ -56,7 +57,7 @@ def read_split_file(path: Path) -> SplitFile:
         The file is missing, is no JSON, has another version, holds no fold, or a key of it is unknown, missing or of
         the wrong type.
     """
-    raw = _load(path)
+    raw = read_object(path, _KEYS, "check data.split.file")
     if raw.get("version") != VERSION:
         raise UserError(f"{path}: version {raw.get('version')!r} is unknown; this raciflux reads version {VERSION}")
     _check_keys(raw, _KEYS, (), str(path))
@@ -76,20 +77,6 @@ def restrict(split: Split, site_id: NDArray[np.str_]) -> Split:
     return Split(
         split.fold, **parts, periods=periods, shown_until={s: d for s, d in split.shown_until.items() if s in there}
     )
-
-
-def _load(path: Path) -> Mapping[str, Any]:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check data.split.file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: is not JSON ({error.msg})") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: expected an object with {', '.join(_KEYS)}, found a {type(raw).__name__}")
-    return raw
 
 
 def _fold(raw: object, number: int, where: str) -> Split:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..atomic import write_text
 from ..errors import UserError, did_you_mean
+from ..json_strict import read_object
 
 VERSION = 1
 KINDS = ("few_shot", "gap")
@@ -82,16 +83,7 @@ _EXAMPLE = '{"30": ["2010-06-01"]}'
 
 
 def _load(path: Path, kind: str) -> Mapping[str, Any]:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); name a file of questions") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: is not JSON ({error.msg})") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: expected an object with {', '.join(_KEYS)}, found a {type(raw).__name__}")
+    raw = read_object(path, _KEYS, "name a file of questions")
     if raw.get("version") != VERSION:
         raise UserError(f"{path}: version {raw.get('version')!r} is unknown; this raciflux reads version {VERSION}")
     for key in raw:
