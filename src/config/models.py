@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .declare import key
 from .raci import RaciConfig
+from .trees import LightGbmConfig, NeighbourTreesConfig, RandomForestConfig
 
 
 @dataclass
@@ -29,30 +30,6 @@ class NearestClimatologyConfig:
 
     name: str = key("nearest_climatology", "model name", choices=["nearest_climatology"])
     neighbours: int = key(8, "training sites averaged", bounds=(1, 1024))
-
-
-@dataclass
-class LightGbmConfig:
-    """Gradient-boosted trees on drivers, their lags and rolling means, statics and classes."""
-
-    name: str = key("lightgbm", "model name", choices=["lightgbm"])
-    rounds: int = key(2000, "trees at most; validation stops earlier", bounds=(1, 100_000))
-    learning_rate: float = key(0.05, "shrinkage of each tree", bounds=(1e-4, 1.0))
-    leaves: int = key(31, "leaves a tree", bounds=(2, 4096))
-    min_leaf: int = key(200, "days a leaf at least", bounds=(1, 1_000_000))
-    feature_share: float = key(0.5, "share of the features offered to a tree", bounds=(0.01, 1.0))
-    patience: int = key(50, "trees without gain on validation before a stop", bounds=(1, 10_000))
-
-
-@dataclass
-class RandomForestConfig:
-    """A random forest on the same features as the boosted trees."""
-
-    name: str = key("random_forest", "model name", choices=["random_forest"])
-    trees: int = key(200, "trees", bounds=(1, 10_000))
-    leaves: int = key(1024, "leaves a tree", bounds=(2, 100_000))
-    min_leaf: int = key(20, "days a leaf at least", bounds=(1, 1_000_000))
-    feature_share: float = key(0.33, "share of the features offered to a tree", bounds=(0.01, 1.0))
 
 
 @dataclass
@@ -164,6 +141,7 @@ ESTIMATORS: dict[str, type] = {
     "nearest_climatology": NearestClimatologyConfig,
     "lightgbm": LightGbmConfig,
     "random_forest": RandomForestConfig,
+    "neighbour_trees": NeighbourTreesConfig,
 }
 NETWORKS: dict[str, type] = {
     "lstm": LstmConfig,

@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 
 from .declare import key
+from .trees import NeighbourTreesConfig
 
 QUESTIONS = ["unseen", "few_shot", "new_years", "gap"]
 
@@ -52,6 +53,20 @@ class OwnDaysConfig:
 
 
 @dataclass
+class FirstGuessConfig:
+    """Trees that answer beside the network, told what neighbours' response functions say of the day."""
+
+    enabled: bool = key(True, "off: the network answers alone")
+    weight: float = key(0.5, "share of the trees in the answer", bounds=(0.0, 1.0))
+    parts: int = key(
+        3,
+        "parts of the training sites, each guessed by trees grown without it; own days learn from those",
+        bounds=(2, 100),
+    )
+    trees: NeighbourTreesConfig = key(NeighbourTreesConfig, "the trees; without retrieval they ask no neighbours")
+
+
+@dataclass
 class RaciConfig:
     """Role-aware conditional inference: slow encoder, fast encoder under it, retrieval for each role."""
 
@@ -79,4 +94,5 @@ class RaciConfig:
     moments: bool = key(False, "say a site's mean and spread apart from its dynamics")
     moment_weight: float = key(0.3, "weight of the loss on mean and spread", bounds=(0.0, 100.0))
     retrieval: RetrievalConfig = key(RetrievalConfig, "role-aware retrieval")
+    first_guess: FirstGuessConfig = key(FirstGuessConfig, "trees that answer beside the network")
     own_days: OwnDaysConfig = key(OwnDaysConfig, "own fluxes, where a question shows some")

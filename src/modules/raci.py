@@ -16,6 +16,7 @@ from ..contracts import Batch, Layout
 from ..retrieval.role_aware import RoleAwareRetrieval
 from .encoders.fast import FastEncoder
 from .encoders.slow import SlowEncoder
+from .first_guess import FirstGuess
 from .heads import FluxHead
 from .moments import MomentHead
 from .outputs import OUTPUTS
@@ -29,7 +30,7 @@ class Raci(nn.Module):
     """Regime vector, retrieved context, a daily response conditioned on both, and what own shown days say of it.
 
     Submodules, by the names that transfer freezes and loads: ``slow_encoder``, ``retrieval``, ``fast_encoder``,
-    ``head``, ``own_days``.
+    ``head``, ``own_days``. ``first_guess`` has nothing to train: it holds what trees say of the cube that is asked.
     """
 
     causal = True  # unless own days are shown: those of a gap lie on either side of it
@@ -51,6 +52,7 @@ class Raci(nn.Module):
             self.head = FluxHead(config.hidden, layout, head, config.dropout)
         self.moment_weight = config.moment_weight
         self.output = OUTPUTS[head.kind](head)
+        self.first_guess = FirstGuess(config.first_guess.weight) if config.first_guess.enabled else None
         self.questions = tuple(config.own_days.visibility)
         self.own_days = OwnDays(config.hidden, layout, config.own_days.features) if config.own_days.enabled else None
 
@@ -62,7 +64,12 @@ class Raci(nn.Module):
     def alone(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the read-out without a look at own fluxes, and the encoded days (batch, day, hidden)."""
         read, encoded, _ = self._encode(batch)
-        return read, encoded
+        return self._beside_trees(read, batch), encoded
+
+    def _beside_trees(self, read: Tensor, batch: Batch) -> Tensor:
+        if self.first_guess is None:
+            return read
+        return self.output.moved(read, self.first_guess(self.output.mean(read), batch))
 
     def informed(self, read: Tensor, encoded: Tensor, batch: Batch, evidence: Evidence | None = None) -> Tensor:
         """Correct a read-out by the own days that are shown; ``evidence`` as ``OwnDays`` takes it."""
@@ -72,12 +79,16 @@ class Raci(nn.Module):
         return self.output.moved(read, by)
 
     def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
-        """Return the loss of what is said alone, and of what is said under the question that each window is asked."""
+        """Return the loss of what is said alone, and of what is said under the question that each window is asked.
+
+        The first is the network's own: it learns to answer by itself, and not to leave the rest to the trees.
+        """
         read, encoded, moments = self._encode(batch)
         total = loss(read, batch["target"], batch["target_mask"])
         if self.own_days is not None:
             posed = pose(batch, self.questions, self.window.warmup)
-            total = total + loss(self.informed(read, encoded, posed), posed["target"], posed["target_mask"])
+            together = self._beside_trees(read, batch)
+            total = total + loss(self.informed(together, encoded, posed), posed["target"], posed["target_mask"])
         if isinstance(self.head, MomentHead):
             total = total + self.moment_weight * self.head.loss(moments, batch)
         return total

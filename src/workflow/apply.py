@@ -31,6 +31,7 @@ from ..retrieval.bank import Bank
 from ..variables import TARGETS
 from .applicability import distance_to_bank
 from .calibration import with_interval
+from .first_guess import first_guess_elsewhere
 from .known_places import as_in_the_run, known_sites
 from .learn import in_units
 from .own_fluxes import measured_here, own_past
@@ -179,7 +180,8 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool)
         flux = in_units(model.predict(view, same_cube=False, wanted=data.predictable), view)
         return Predicted(flux, None).where(data.predictable)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
-    module = build_module(config, config.transfer.finetune, data, bank, view)
+    guess = first_guess_elsewhere(config, data, view, folder)
+    module = build_module(config, config.transfer.finetune, data, bank, view, guess)
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     hold_prior(module, folder)
     predicted = predict_days(config, module, data)

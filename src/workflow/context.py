@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..contracts import Batch, Layout
 from ..datamodules.base import FluxDataModule
+from ..modules.first_guess import FirstGuess
 from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
 from ..retrieval.role_pool import RolePool
@@ -83,6 +84,8 @@ def answers_without(network: nn.Module, layout: Layout) -> dict[str, Answer]:
         for role, pool in network.retrieval.roles.items():
             assert isinstance(pool, RolePool)
             blind[f"{role} neighbours"] = partial(_without_neighbours, network, pool)
+    if isinstance(network, Raci) and network.first_guess is not None:
+        blind["trees"] = partial(_without_trees, network, network.first_guess)
     return blind
 
 
@@ -109,6 +112,13 @@ def _without_history(network: nn.Module, kept: Tensor, batch: Batch) -> Tensor:
 def _without_neighbours(network: nn.Module, pool: RolePool, batch: Batch) -> Tensor:
     """Answer as if the role had found nobody."""
     with pool.finding_nobody():
+        answer: Tensor = network(batch)
+    return answer
+
+
+def _without_trees(network: nn.Module, guess: FirstGuess, batch: Batch) -> Tensor:
+    """Answer by the network alone."""
+    with guess.unknown():
         answer: Tensor = network(batch)
     return answer
 

@@ -21,6 +21,7 @@ from ..modules.baselines import ESTIMATORS
 from ..transfer import FineTune
 from .applicability import distance_to_bank
 from .context import write_context
+from .first_guess import first_guess, grow_trees
 from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
 from .own_prior import widen_prior
@@ -103,8 +104,9 @@ def _train_network(
     bank = build_bank(config, data)
     if bank is not None:
         bank.save(folder / "bank.npz")
+    grow_trees(config, data, folder)
     stage = config.transfer.finetune
-    module = build_module(config, stage, data, bank)
+    module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder))
     towers = StageFolder(folder, "towers")
     loggers = tracked.stage("towers", data)
     fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)

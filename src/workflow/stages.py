@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import CSVLogger, Logger
+from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..config.raci import RaciConfig
@@ -61,6 +63,7 @@ def build_module(
     data: FluxDataModule,
     bank: Bank | None,
     elsewhere: TrainingView | None = None,
+    guess: NDArray[np.float32] | None = None,
 ) -> FluxModule:
     """Return the module of a stage, its weights drawn from the seed and its retrieval attached to the bank.
 
@@ -68,12 +71,15 @@ def build_module(
     ----------
     elsewhere : how the sites of ``data`` look up a bank of another cube, whose cluster codes differ from theirs; None
         where the bank was built from the very cube of ``data``.
+    guess : what trees say of the sites of ``data`` (site, day, target), scaled; None where none were grown.
     """
     torch.manual_seed(config.seed)
     network = TRAINABLE[config.model.name](config.model, data.layout, config.head)
     if isinstance(network, Raci) and network.retrieval is not None and bank is not None:
         table = bank.look_up(elsewhere or data.view(), config.model.retrieval, same_cube=elsewhere is None)
         network.retrieval.attach(bank, table)
+    if isinstance(network, Raci) and network.first_guess is not None and guess is not None:
+        network.first_guess.attach(guess)
     return FluxModule(network, data.layout, config.head, data.scaler.targets, len(data.train_sites), stage)
 
 
@@ -85,6 +91,11 @@ def looks_up(config: Config) -> bool:
 def looks_at_own_days(config: Config) -> bool:
     """Whether the model's answers take in a site's own shown days."""
     return isinstance(config.model, RaciConfig) and config.model.own_days.enabled
+
+
+def has_first_guess(config: Config) -> bool:
+    """Whether trees answer beside the network."""
+    return isinstance(config.model, RaciConfig) and config.model.first_guess.enabled
 
 
 def build_bank(config: Config, data: FluxDataModule) -> Bank | None:

@@ -15,6 +15,7 @@ from ..modules.checkpoints import load_into
 from ..modules.flux_module import FluxModule
 from ..retrieval.bank import Bank
 from .apply import run_config
+from .first_guess import first_guess
 from .own_prior import hold_prior
 from .prepare import Prepared, fold_split, prepare
 from .stages import StageFolder, build_module, looks_up
@@ -53,7 +54,8 @@ def _fold(config: Config, prepared: Prepared, fold: int, folder: Path) -> Traine
     data = build(
         prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed, scaler
     )
-    module = build_module(config, stage, data, Bank.load(folder / "bank.npz") if looks_up(config) else None)
+    bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
+    module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder))
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     hold_prior(module, folder)
     return TrainedFold(config, module, data, split)

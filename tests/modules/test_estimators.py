@@ -15,8 +15,9 @@ SMALL = {
     "lightgbm": {"rounds": 15, "min_leaf": 5, "patience": 5},
     "random_forest": {"trees": 8, "leaves": 16, "min_leaf": 5},
     "nearest_climatology": {"neighbours": 3},
+    "neighbour_trees": {"rounds": 15, "min_leaf": 5, "patience": 5, "neighbours": 3},
 }
-TREES = ("lightgbm", "random_forest")
+TREES = ("lightgbm", "random_forest", "neighbour_trees")  # each remembers the fluxes it was grown on
 LOOKING_UP = tuple(name for name in ESTIMATORS if name not in TREES)
 everyone = pytest.mark.parametrize("name", ESTIMATORS)
 those_that_look_up = pytest.mark.parametrize("name", LOOKING_UP)
@@ -75,7 +76,7 @@ def test_no_scored_flux_can_enter(name, view):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "lightgbm"])
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name not in ("lightgbm", "neighbour_trees")])
 def test_only_the_boosted_trees_read_validation(name, view):
     bent = replace(view, stopping_target=np.where(view.stopping, 7, 0).astype(np.float32))
     np.testing.assert_array_equal(predicted(name, bent), predicted(name, view))

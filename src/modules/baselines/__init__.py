@@ -10,6 +10,7 @@ from ...contracts import TrainingView
 from .boosted_trees import BoostedTrees
 from .climatology import Climatology
 from .nearest_climatology import NearestClimatology
+from .neighbour_trees import NeighbourTrees
 from .random_forest import RandomForest
 from .site_mean import SiteMean
 
@@ -44,4 +45,5 @@ ESTIMATORS: dict[str, type[Estimator]] = {
     "nearest_climatology": NearestClimatology,
     "lightgbm": BoostedTrees,
     "random_forest": RandomForest,
+    "neighbour_trees": NeighbourTrees,
 }

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...config.models import LightGbmConfig
+from ...config.trees import LightGbmConfig, NeighbourTreesConfig
 from ...contracts import TrainingView
 from ...errors import UserError
 from .known_sites import require_known_days
-from .tree_features import features_on
+from .tree_features import Beside, features_on
 from .trees import Trees, settings, training_set
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ class BoostedTrees(Trees):
     """
 
     @classmethod
-    def fit(cls, config: LightGbmConfig, view: TrainingView, cluster_km: float, seed: int) -> "BoostedTrees":
+    def fit(
+        cls, config: LightGbmConfig | NeighbourTreesConfig, view: TrainingView, cluster_km: float, seed: int
+    ) -> "BoostedTrees":
         """Grow trees on the known days until validation stops improving.
 
         Raises
@@ -33,10 +35,19 @@ class BoostedTrees(Trees):
             If a target has no known day, or no validation day.
         """
         require_known_days(config.name, view)
-        return cls({name: _boost(config, view, seed, place) for place, name in enumerate(view.layout.targets)})
+        return cls(boosted(config, view, seed))
 
 
-def _boost(config: LightGbmConfig, view: TrainingView, seed: int, target: int) -> "lightgbm.Booster":
+def boosted(
+    config: LightGbmConfig | NeighbourTreesConfig, view: TrainingView, seed: int, beside: Beside | None = None
+) -> dict[str, "lightgbm.Booster"]:
+    """Grow one booster a target; ``beside`` is what else they are told of a day."""
+    return {name: _boost(config, view, seed, place, beside) for place, name in enumerate(view.layout.targets)}
+
+
+def _boost(
+    config: LightGbmConfig | NeighbourTreesConfig, view: TrainingView, seed: int, target: int, beside: Beside | None
+) -> "lightgbm.Booster":
     import lightgbm
 
     stopping = view.stopping[..., target]
@@ -45,9 +56,9 @@ def _boost(config: LightGbmConfig, view: TrainingView, seed: int, target: int) -
             f"model={config.name}: no validation day of {view.layout.targets[target]} says when to stop; "
             "look at data.split and data.sites"
         )
-    training = training_set(view, target)
+    training = training_set(view, target, beside)
     validation = lightgbm.Dataset(
-        features_on(view, stopping),
+        features_on(view, stopping, beside),
         view.stopping_target[..., target][stopping],
         weight=_alike(stopping),
         reference=training,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ...config.models import RandomForestConfig
+from ...config.trees import RandomForestConfig
 from ...contracts import TrainingView
 from .known_sites import require_known_days
 from .trees import Trees, settings, training_set

@@ -1,6 +1,6 @@
 """What trees read of a day: its drivers, how they stood before, and the place; nothing of any later day."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,23 @@ SPANS = (7, 30, 90, 365)  # days up to and including the day itself
 COVERAGE = 0.5  # of a span's days must be known for a mean
 
 
-def feature_names(layout: Layout) -> list[str]:
+class Beside(Protocol):
+    """What else is told of a site's days: columns by their names."""
+
+    names: tuple[str, ...]
+
+    def of_site(self, site: int | np.int64) -> Floats: ...  # noqa: D102
+
+
+def feature_names(layout: Layout, beside: Beside | None = None) -> list[str]:
     """Name the columns of ``site_features``, classes last."""
     lagged = [f"{name}_lag{lag}" for lag in LAGS for name in layout.fast]
     rolling = [f"{name}_mean{span}" for span in SPANS for name in layout.fast]
-    return [*layout.fast, *lagged, *rolling, *layout.static, *layout.classes]
+    told = beside.names if beside is not None else ()
+    return [*layout.fast, *lagged, *rolling, *told, *layout.static, *layout.classes]
 
 
-def site_features(view: TrainingView, site: int | np.int64) -> Floats:
+def site_features(view: TrainingView, site: int | np.int64, beside: Beside | None = None) -> Floats:
     """Return the features (day, feature) of one site, scaled; NaN where a driver is missing or too rarely known.
 
     Days before the cube's first count as missing.
@@ -31,16 +40,17 @@ def site_features(view: TrainingView, site: int | np.int64) -> Floats:
     static = np.where(view.static_mask[site], view.static[site], np.float32(np.nan))
     place = np.concatenate([static, view.classes[site]]).astype(np.float32)
     columns = [drivers, *(_lagged(drivers, lag) for lag in LAGS), *_rolling_means(drivers, known)]
+    columns += [beside.of_site(site)] if beside is not None else []
     return np.concatenate([*columns, np.broadcast_to(place, (len(drivers), len(place)))], axis=1)
 
 
-def features_on(view: TrainingView, wanted: NDArray[np.bool_]) -> Floats:
+def features_on(view: TrainingView, wanted: NDArray[np.bool_], beside: Beside | None = None) -> Floats:
     """Return the features (row, feature) of the ``wanted`` (site, day), in the order in which the mask selects."""
-    rows = np.empty((int(wanted.sum()), len(feature_names(view.layout))), np.float32)
+    rows = np.empty((int(wanted.sum()), len(feature_names(view.layout, beside))), np.float32)
     start = 0
     for site in np.flatnonzero(wanted.any(1)):
         stop = start + int(wanted[site].sum())
-        rows[start:stop] = site_features(view, site)[wanted[site]]
+        rows[start:stop] = site_features(view, site, beside)[wanted[site]]
         start = stop
     return rows
 

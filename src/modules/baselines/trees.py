@@ -12,7 +12,7 @@ from ...atomic import replacing
 from ...contracts import TrainingView
 from ...errors import UserError
 from .stored import reading
-from .tree_features import feature_names, features_on, site_features
+from .tree_features import Beside, feature_names, features_on, site_features
 
 if TYPE_CHECKING:
     import lightgbm
@@ -40,20 +40,26 @@ class Trees:
         UserError
             If the view's targets or inputs are not those of the fit.
         """
-        self._refuse_other_inputs(view)
+        beside = self.beside(view, same_cube)
+        self._refuse_other_inputs(view, beside)
         shape = (len(view.site_id), len(view.dates))
         asked = np.ones(shape, bool) if wanted is None else wanted
         flux = np.full((*shape, len(view.layout.targets)), np.nan, np.float32)
         for site in np.flatnonzero(asked.any(1)):
-            features = site_features(view, site)[asked[site]]
+            features = site_features(view, site, beside)[asked[site]]
             for place, name in enumerate(view.layout.targets):
                 found = self.boosters[name].predict(features, num_threads=torch.get_num_threads())
                 flux[site, asked[site], place] = found
         return flux
 
-    def _refuse_other_inputs(self, view: TrainingView) -> None:
+    def beside(self, view: TrainingView, same_cube: bool) -> Beside | None:
+        """Return what else these trees are told of the sites of a view."""
+        del view, same_cube
+        return None
+
+    def _refuse_other_inputs(self, view: TrainingView, beside: Beside | None) -> None:
         fitted = {name: booster.feature_name() for name, booster in self.boosters.items()}
-        if fitted != dict.fromkeys(view.layout.targets, feature_names(view.layout)):
+        if fitted != dict.fromkeys(view.layout.targets, feature_names(view.layout, beside)):
             raise UserError(
                 f"trees: they were fitted for {', '.join(fitted)} on other inputs than the data give for "
                 f"{', '.join(view.layout.targets)}; use the run's own data, or train it again"
@@ -63,8 +69,11 @@ class Trees:
         """Write one text a target into ``folder``, whole or not at all."""
         with replacing(folder) as partial:
             partial.mkdir()
-            for name, booster in self.boosters.items():
-                (partial / f"{name}.txt").write_text(booster.model_to_string(), encoding="utf-8")
+            self._write(partial)
+
+    def _write(self, folder: Path) -> None:
+        for name, booster in self.boosters.items():
+            (folder / f"{name}.txt").write_text(booster.model_to_string(), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -75,27 +84,38 @@ class Trees:
         UserError
             If there is no text, or one is damaged.
         """
-        import lightgbm
-
-        with reading(folder):
-            texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))}
-            if not texts or any(END not in text for text in texts.values()):
-                raise ValueError("no trees" if not texts else "a text breaks off")
-            try:
-                return cls({name: lightgbm.Booster(model_str=text) for name, text in texts.items()})
-            except lightgbm.basic.LightGBMError as error:
-                raise ValueError(error) from error
+        return cls(read_boosters(folder))
 
 
-def training_set(view: TrainingView, target: int) -> "lightgbm.Dataset":
+def read_boosters(folder: Path) -> dict[str, "lightgbm.Booster"]:
+    """Read the texts of a folder, by target.
+
+    Raises
+    ------
+    UserError
+        If there is no text, or one is damaged.
+    """
+    import lightgbm
+
+    with reading(folder):
+        texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))}
+        if not texts or any(END not in text for text in texts.values()):
+            raise ValueError("no trees" if not texts else "a text breaks off")
+        try:
+            return {name: lightgbm.Booster(model_str=text) for name, text in texts.items()}
+        except lightgbm.basic.LightGBMError as error:
+            raise ValueError(error) from error
+
+
+def training_set(view: TrainingView, target: int, beside: Beside | None = None) -> "lightgbm.Dataset":
     """Gather the known days of one target."""
     import lightgbm
 
     known = view.visible.known[..., target]
     return lightgbm.Dataset(
-        features_on(view, known),
+        features_on(view, known, beside),
         view.target[..., target][known],
-        feature_name=feature_names(view.layout),
+        feature_name=feature_names(view.layout, beside),
         categorical_feature=list(view.layout.classes),
     )
 

@@ -1,0 +1,46 @@
+"""The keys of the trees."""
+
+# ruff: noqa: RUF009  key() is a dataclasses.field
+
+from dataclasses import dataclass
+
+from .declare import key
+
+
+@dataclass
+class LightGbmConfig:
+    """Gradient-boosted trees on drivers, their lags and rolling means, statics and classes."""
+
+    name: str = key("lightgbm", "model name", choices=["lightgbm"])
+    rounds: int = key(2000, "trees at most; validation stops earlier", bounds=(1, 100_000))
+    learning_rate: float = key(0.05, "shrinkage of each tree", bounds=(1e-4, 1.0))
+    leaves: int = key(31, "leaves a tree", bounds=(2, 4096))
+    min_leaf: int = key(200, "days a leaf at least", bounds=(1, 1_000_000))
+    feature_share: float = key(0.5, "share of the features offered to a tree", bounds=(0.01, 1.0))
+    patience: int = key(50, "trees without gain on validation before a stop", bounds=(1, 10_000))
+
+
+@dataclass
+class RandomForestConfig:
+    """A random forest on the same features as the boosted trees."""
+
+    name: str = key("random_forest", "model name", choices=["random_forest"])
+    trees: int = key(200, "trees", bounds=(1, 10_000))
+    leaves: int = key(1024, "leaves a tree", bounds=(2, 100_000))
+    min_leaf: int = key(20, "days a leaf at least", bounds=(1, 1_000_000))
+    feature_share: float = key(0.33, "share of the features offered to a tree", bounds=(0.01, 1.0))
+
+
+@dataclass
+class NeighbourTreesConfig:
+    """The boosted trees, told besides what the response functions of like places say of the day."""
+
+    name: str = key("neighbour_trees", "model name", choices=["neighbour_trees"])
+    roles: list[str] = key(["slow", "fast"], "roles whose neighbours are asked", choices=["slow", "fast"])
+    neighbours: int = key(32, "functional neighbours of each role", bounds=(1, 1024))
+    rounds: int = key(2000, "trees at most; validation stops earlier", bounds=(1, 100_000))
+    learning_rate: float = key(0.05, "shrinkage of each tree", bounds=(1e-4, 1.0))
+    leaves: int = key(31, "leaves a tree", bounds=(2, 4096))
+    min_leaf: int = key(200, "days a leaf at least", bounds=(1, 1_000_000))
+    feature_share: float = key(0.3, "share of the features offered to a tree", bounds=(0.01, 1.0))
+    patience: int = key(50, "trees without gain on validation before a stop", bounds=(1, 10_000))

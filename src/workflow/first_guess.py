@@ -1,0 +1,112 @@
+"""Trees beside a network: grown once a fold, kept in the run folder, asked again whenever the network is.
+
+What the network learns of own days it learns from errors at training sites, where trees that were grown on those very
+days would show none. So the training sites are dealt into parts, and each is guessed by trees grown without it: by
+clusters where unseen sites are asked, by years where new years of known sites are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config.raci import RaciConfig
+from ..config.schema import Config
+from ..config.trees import NeighbourTreesConfig
+from ..contracts import TrainingView
+from ..datamodules.base import FluxDataModule
+from ..modules.baselines.boosted_trees import BoostedTrees
+from ..modules.baselines.neighbour_trees import NeighbourTrees
+from .stages import has_first_guess
+
+FOLDER = "first_guess"
+ALL = "all"
+
+Floats = NDArray[np.float32]
+Codes = NDArray[np.int64]
+Days = NDArray[np.bool_]
+
+
+def grow_trees(config: Config, data: FluxDataModule, fold: Path) -> None:
+    """Grow the trees of a fold into its folder, those that it does not hold yet.
+
+    Raises
+    ------
+    UserError
+        If a target has no known day, or no validation day.
+    """
+    if not has_first_guess(config):
+        return
+    kind, trees = _kind(config.model)
+    for name, learnt, _ in _shares(config.model, data.view()):
+        if not (fold / FOLDER / name).exists():
+            kind.fit(trees, learnt, config.data.split.cluster_km, config.seed).save(fold / FOLDER / name)
+
+
+def first_guess(config: Config, data: FluxDataModule, fold: Path) -> Floats | None:
+    """Return what the trees of a fold say of its own cube (site, day, target), scaled; NaN on days that nobody asks.
+
+    Raises
+    ------
+    UserError
+        If the trees are missing or damaged.
+    """
+    if not has_first_guess(config):
+        return None
+    view, (kind, _) = data.view(), _kind(config.model)
+    guess = np.full(view.target.shape, np.nan, np.float32)
+    for name, _, asked in _shares(config.model, view):
+        wanted = asked & data.predictable
+        guess[wanted] = kind.load(fold / FOLDER / name).predict(view, same_cube=True, wanted=wanted)[wanted]
+    return guess
+
+
+def first_guess_elsewhere(config: Config, data: FluxDataModule, view: TrainingView, fold: Path) -> Floats | None:
+    """Return what the trees of a finished fold say of another cube, or of its own cube read anew."""
+    if not has_first_guess(config):
+        return None
+    kind, _ = _kind(config.model)
+    return kind.load(fold / FOLDER / ALL).predict(view, same_cube=False, wanted=data.predictable)
+
+
+def _shares(model: RaciConfig, view: TrainingView) -> Iterator[tuple[str, TrainingView, Days]]:
+    """Yield the name of some trees, what they may learn from, and which days (site, day) they are asked about."""
+    part = np.full(view.driver_days.shape, -1)
+    if model.own_days.enabled:
+        deal = _by_years if view.visible.question == "new_years" else _by_clusters
+        part = deal(view, model.first_guess.parts)
+    yield ALL, view, part < 0
+    for number in range(part.max() + 1):
+        mine = part == number
+        known = view.visible.known & ~mine[..., None]
+        target = np.where(known, view.target, np.float32(0.0))
+        learnt = replace(view, visible=replace(view.visible, known=known), target=target)
+        yield f"part{number}", learnt, mine & view.visible.known.any(-1)
+
+
+def _by_clusters(view: TrainingView, parts: int) -> Codes:
+    """Deal whole clusters of training sites, in the order of their names; a single one is not dealt."""
+    part = np.full(view.driver_days.shape, -1)
+    order = np.argsort(view.site_id, kind="stable")
+    known = order[view.visible.known[order].any((1, 2))]
+    clusters = list(dict.fromkeys(view.visible.cluster[known].tolist()))
+    if len(clusters) > 1:
+        for place, code in enumerate(clusters):
+            part[(view.visible.cluster == code) & view.train_sites] = place % parts
+    return part
+
+
+def _by_years(view: TrainingView, parts: int) -> Codes:
+    """Deal the calendar years of known days."""
+    year = view.dates.astype("datetime64[Y]").astype(np.int64)
+    return np.where(view.visible.known.any(-1), (year - year.min())[None] % parts, -1)
+
+
+def _kind(model: RaciConfig) -> tuple[type[BoostedTrees] | type[NeighbourTrees], NeighbourTreesConfig]:
+    """Trees ask the neighbours of those roles of which the network reads responses; plain trees where it reads none."""
+    trees, retrieval = model.first_guess.trees, model.retrieval
+    if not (retrieval.enabled and "responses" in retrieval.values and "functional" in retrieval.kinds):
+        return BoostedTrees, trees
+    return NeighbourTrees, replace(trees, roles=[role for role in trees.roles if role in retrieval.roles])
