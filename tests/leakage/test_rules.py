@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 from raciflux.errors import UserError
 
-from . import choices, clusters, comparisons, fluxes, learners, networks, pretraining, scores, visibility
+from . import choices, clusters, comparisons, fluxes, guesses, learners, networks, pretraining, scores, visibility
 from .world import Leak
 
 
@@ -32,12 +32,14 @@ TABLE = [
     Row(1, "an answer knows the days its question shows", visibility.check_answers, visibility.ANSWERS),
     Row(1, "new years show the past of training alone", visibility.check_new_years, visibility.NEW_YEARS),
     Row(1, "training judges no answer that saw its truth", visibility.check_posed, visibility.POSED),
+    Row(1, "own days learn from guesses that never saw them", guesses.check_guesses, guesses.GUESSES),
     Row(1, "a whole training is blind to what is held out", fluxes.check_end_to_end, fluxes.END_TO_END_LEAKS),
     Row(2, "no split cuts a cluster", clusters.check_splits, clusters.SPLITS),
     Row(2, "no site is shown while its cluster is tested", scores.check_mates, scores.MATES),
     Row(2, "clusters are those of all sites", clusters.check_chains, clusters.CHAINS),
     Row(2, "a grid is held out by blocks and a border", clusters.check_blocks, clusters.BLOCKS),
     Row(2, "retrieval never shows the own cluster", clusters.check_retrieval, clusters.RETRIEVAL),
+    Row(2, "trees are never told by the own cluster", guesses.check_told, guesses.TOLD),
     Row(2, "no estimator sees the own cluster", clusters.check_estimators, clusters.ESTIMATORS),
     Row(3, "no training stops by the test", choices.check_stopping, choices.STOPPING),
     Row(3, "whole training clusters calibrate, and no other", choices.check_calibration, choices.CALIBRATED),

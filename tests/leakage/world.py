@@ -21,7 +21,7 @@ from raciflux.config.models import (
     RandomForestConfig,
     SiteMeanConfig,
 )
-from raciflux.config.raci import RaciConfig, RetrievalConfig
+from raciflux.config.raci import FirstGuessConfig, RaciConfig, RetrievalConfig
 from raciflux.config.schema import (
     CalibrationConfig,
     Config,
@@ -32,6 +32,7 @@ from raciflux.config.schema import (
     TransferConfig,
     WindowConfig,
 )
+from raciflux.config.trees import NeighbourTreesConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose, scored_days
 from raciflux.datamodules.split_draws import draw
@@ -53,7 +54,14 @@ ONE_CHECK = StageConfig(steps=3, batch_size=8, check_every=3, learning_rate=0.02
 MODELS: dict[str, Any] = {
     "lstm": LstmConfig(hidden=4),
     "moment_lstm": MomentLstmConfig(hidden=4, embedding=3),
-    "raci": RaciConfig(hidden=6, regime=4, embedding=3, retrieval=RetrievalConfig(neighbours=2, width=3)),
+    "raci": RaciConfig(
+        hidden=6,
+        regime=4,
+        embedding=3,
+        retrieval=RetrievalConfig(neighbours=2, width=3),
+        # one tree: validation may choose their number, and these worlds ask what else it moves
+        first_guess=FirstGuessConfig(parts=2, trees=NeighbourTreesConfig(rounds=1, min_leaf=10, neighbours=2)),
+    ),
     "site_mean": SiteMeanConfig(),
     "climatology": ClimatologyConfig(),
     "nearest_climatology": NearestClimatologyConfig(neighbours=2),

@@ -1,0 +1,129 @@
+"""Trees beside a network: who guesses which day, and what a run keeps of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from raciflux.config.raci import FirstGuessConfig, RaciConfig, RetrievalConfig
+from raciflux.config.trees import NeighbourTreesConfig
+from raciflux.datamodules.splits import Split
+from raciflux.errors import UserError
+from raciflux.modules.baselines.boosted_trees import BoostedTrees
+from raciflux.modules.baselines.neighbour_trees import NeighbourTrees
+from raciflux.workflow.first_guess import first_guess, grow_trees
+
+from worlds import carbon_cube, poisoned, split_in_time, tiny_data, tiny_split
+
+from .test_learn import CONFIG, learned_by
+
+TREES = NeighbourTreesConfig(rounds=8, min_leaf=10, patience=3, neighbours=2)
+RACI = RaciConfig(
+    hidden=6,
+    regime=4,
+    embedding=3,
+    retrieval=RetrievalConfig(neighbours=2, width=3),
+    first_guess=FirstGuessConfig(parts=2, trees=TREES),
+)
+
+
+def guessed(cube: xr.Dataset, split: Split, folder: Path, model: RaciConfig = RACI, **data_changes) -> np.ndarray:
+    config, data = replace(CONFIG, model=model), tiny_data(cube, split, **data_changes)
+    grow_trees(config, data, folder)
+    return first_guess(config, data, folder)
+
+
+def test_a_training_site_is_guessed_by_trees_that_never_saw_its_cluster(tmp_path):
+    cube = carbon_cube()
+    split = tiny_split(cube)
+    data = tiny_data(cube, split)
+    site = int(np.flatnonzero(data.train_sites)[0])
+    mates = data.cluster == data.cluster[site]
+    days = np.broadcast_to(mates[:, None], data.training_days.shape)
+    before = guessed(cube, split, tmp_path / "a")
+    after = guessed(poisoned(cube, days, ("GPP",)), split, tmp_path / "b", scaler=data.scaler)
+    asked = data.training_days & data.predictable
+    own, others = asked & mates[:, None], asked & ~mates[:, None]
+    assert np.isfinite(before[own]).all()
+    np.testing.assert_array_equal(after[own], before[own])
+    assert (after[others] != before[others]).any()
+
+
+def test_a_known_year_is_guessed_by_trees_that_never_saw_it(tmp_path):
+    cube = carbon_cube()
+    split = split_in_time(cube)
+    data = tiny_data(cube, split)
+    first_year = data.cube["time"].dt.year.to_numpy() == data.cube["time"].dt.year.to_numpy()[0]
+    model = replace(RACI, retrieval=RetrievalConfig(enabled=False))
+    guess = guessed(cube, split, tmp_path, model)
+    learnt_all = BoostedTrees.load(tmp_path / "first_guess" / "all").predict(data.view(), True)
+    held_out = data.training_days & data.predictable & first_year
+    assert held_out.any() and np.isfinite(guess[held_out]).all()
+    errors = [
+        np.nanmean((said - data.scaled_target())[data.trainable & first_year[:, None]] ** 2)
+        for said in (guess, learnt_all)
+    ]
+    assert errors[0] > 1.02 * errors[1]
+    test = data.predictable & data.test_days
+    np.testing.assert_array_equal(guess[test], learnt_all[test])
+
+
+def test_trees_ask_whom_the_network_asks(tmp_path):
+    cube = carbon_cube()
+    split = tiny_split(cube)
+    for name, retrieval, kind, roles in (
+        ("both", RACI.retrieval, NeighbourTrees, ("slow", "fast")),
+        ("one", replace(RACI.retrieval, roles=["slow"]), NeighbourTrees, ("slow",)),
+        ("inputs", replace(RACI.retrieval, values=["inputs"]), BoostedTrees, None),
+        ("off", replace(RACI.retrieval, enabled=False), BoostedTrees, None),
+    ):
+        guessed(cube, split, tmp_path / name, replace(RACI, retrieval=retrieval))
+        trees = kind.load(tmp_path / name / "first_guess" / "all")
+        assert getattr(trees, "roles", None) == roles
+        told = trees.boosters["GPP"].feature_name()
+        assert ("GPP_of_slow_neighbours" in told) == (roles is not None)
+
+
+def test_a_run_that_trusts_its_trees_alone_says_what_they_say(tmp_path):
+    model = replace(RACI, first_guess=replace(RACI.first_guess, weight=1.0))
+    learned = learned_by(model, tmp_path)
+    view, asked = learned.data.view(), learned.data.predictable & learned.data.test_days
+    trees = NeighbourTrees.load(tmp_path / "first_guess" / "all").predict(view, same_cube=True)
+    said = np.stack([scale.to_units(trees[..., i]) for i, scale in enumerate(view.scales)], axis=-1)
+    np.testing.assert_allclose(learned.predicted.flux[asked], said[asked], rtol=1e-4, atol=1e-4)
+
+
+def test_parts_are_grown_for_own_days_alone(tmp_path):
+    cube = carbon_cube()
+    split = tiny_split(cube)
+    guessed(cube, split, tmp_path / "with")
+    guessed(cube, split, tmp_path / "without", replace(RACI, own_days=replace(RACI.own_days, enabled=False)))
+    kept = {name: {path.name for path in (tmp_path / name / "first_guess").iterdir()} for name in ("with", "without")}
+    assert kept == {"with": {"all", "part0", "part1"}, "without": {"all"}}
+
+
+def test_finished_trees_are_not_grown_again_and_damaged_ones_are_one_line(tmp_path):
+    cube = carbon_cube()
+    split = tiny_split(cube)
+    before = guessed(cube, split, tmp_path)
+    text = tmp_path / "first_guess" / "all" / "GPP.txt"
+    written = text.stat().st_mtime_ns
+    np.testing.assert_array_equal(guessed(cube, split, tmp_path), before)
+    assert text.stat().st_mtime_ns == written
+    text.write_text(text.read_text()[:200])
+    with pytest.raises(UserError, match="not a readable fitted model") as caught:
+        first_guess(replace(CONFIG, model=RACI), tiny_data(cube, split), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_cluster_is_enough(tmp_path):
+    cube = carbon_cube()
+    split = tiny_split(cube)
+    data = tiny_data(cube, split)
+    alone = data.cluster == data.cluster[data.train_sites][0]
+    names = cube["site_id"].to_numpy()
+    few = replace(split, train=tuple(name for name in split.train if alone[list(names).index(name)]))
+    guess = guessed(cube, few, tmp_path)
+    asked = tiny_data(cube, few).predictable & tiny_data(cube, few).test_days
+    assert np.isfinite(guess[asked]).all()
