@@ -63,7 +63,7 @@ class FirstGuessConfig:
         "parts of the training sites, each guessed by trees grown without it; own days learn from those",
         bounds=(2, 100),
     )
-    trees: NeighbourTreesConfig = key(NeighbourTreesConfig, "the trees; without retrieval they ask no neighbours")
+    trees: NeighbourTreesConfig = key(NeighbourTreesConfig, "the trees; they ask the roles and kinds of retrieval")
 
 
 @dataclass

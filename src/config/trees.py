@@ -37,7 +37,8 @@ class NeighbourTreesConfig:
 
     name: str = key("neighbour_trees", "model name", choices=["neighbour_trees"])
     roles: list[str] = key(["slow", "fast"], "roles whose neighbours are asked", choices=["slow", "fast"])
-    neighbours: int = key(32, "functional neighbours of each role", bounds=(1, 1024))
+    kinds: list[str] = key(["functional"], "kinds of neighbourhood", choices=["functional", "geographic"])
+    neighbours: int = key(32, "neighbours of each role and kind", bounds=(1, 1024))
     rounds: int = key(2000, "trees at most; validation stops earlier", bounds=(1, 100_000))
     learning_rate: float = key(0.05, "shrinkage of each tree", bounds=(1e-4, 1.0))
     leaves: int = key(31, "leaves a tree", bounds=(2, 4096))

@@ -105,8 +105,8 @@ def _by_years(view: TrainingView, parts: int) -> Codes:
 
 
 def _kind(model: RaciConfig) -> tuple[type[BoostedTrees] | type[NeighbourTrees], NeighbourTreesConfig]:
-    """Trees ask the neighbours of those roles of which the network reads responses; plain trees where it reads none."""
+    """Trees ask the neighbours whose responses the network reads; they are plain ones where it reads none."""
     trees, retrieval = model.first_guess.trees, model.retrieval
-    if not (retrieval.enabled and "responses" in retrieval.values and "functional" in retrieval.kinds):
+    if not (retrieval.enabled and "responses" in retrieval.values):
         return BoostedTrees, trees
-    return NeighbourTrees, replace(trees, roles=[role for role in trees.roles if role in retrieval.roles])
+    return NeighbourTrees, replace(trees, roles=retrieval.roles, kinds=retrieval.kinds)

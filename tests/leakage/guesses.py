@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import raciflux.workflow.first_guess as first_guess_module
 from fabricated_view import KM, fabricated_view, with_flux
+from raciflux.config.raci import RetrievalConfig
 from raciflux.contracts import TrainingView
 from raciflux.retrieval.bank import Bank
 from raciflux.retrieval.index import Exclusion
@@ -64,7 +65,7 @@ def check_told() -> None:
 
 
 def told_everywhere(view: TrainingView) -> np.ndarray:
-    told = NeighbourFlux(Bank.build(view, KM), view, True, ("slow", "fast"), 3)
+    told = NeighbourFlux(Bank.build(view, KM), view, True, RetrievalConfig(neighbours=3))
     return np.stack([told.of_site(site) for site in range(len(view.site_id))])
 
 

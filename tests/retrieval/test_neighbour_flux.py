@@ -10,11 +10,11 @@ from raciflux.retrieval.bank import Bank
 from raciflux.retrieval.neighbour_flux import NEARNESS, NeighbourFlux
 from raciflux.retrieval.responses import ResponseBasis
 
-ROLES = ("slow", "fast")
+ASKED = [(role, kind) for role in ("slow", "fast") for kind in ("functional", "geographic")]
 
 
 def asked(view, shown=None, neighbours=3):
-    return NeighbourFlux(Bank.build(shown or view, 50.0), view, True, ROLES, neighbours)
+    return NeighbourFlux(Bank.build(shown or view, 50.0), view, True, RetrievalConfig(neighbours=neighbours))
 
 
 def every_site(view, shown=None):
@@ -26,23 +26,24 @@ def test_it_is_the_mean_of_neighbours_weighed_by_nearness(two_targets):
     view, site = two_targets, 12
     view.visible.known[2, :, 1] = False  # a site that never measured the second flux
     bank, basis = Bank.build(view, 50.0), ResponseBasis(view.layout)
-    config = RetrievalConfig(kinds=["functional"], neighbours=10)
+    config = RetrievalConfig(neighbours=10)
     found = bank.look_up(view, config, same_cube=True).found
     drivers = (torch.from_numpy(each[[site]].astype(np.float32)) for each in (view.fast, view.fast_mask))
     terms = basis(*drivers)[0].numpy()
     columns = []
-    for role in ROLES:
-        near = found[role, "functional"]
+    for role, kind in ASKED:
+        near = found[role, kind]
+        measure = near.functional[site] if kind == "functional" else np.log(1 + near.km[site] / 100)
         for target in range(2):
             total = weights = 0.0
-            for entry, distance in zip(near.index[site], near.functional[site], strict=True):
+            for entry, distance in zip(near.index[site], measure, strict=True):
                 if entry >= 0 and bank.evidence[entry, target] > 0:
-                    weight = np.exp(-(distance - near.functional[site].min()) / NEARNESS)
+                    weight = np.exp(-(distance - measure.min()) / NEARNESS[kind])
                     total = total + weight * (terms @ bank.coefficients[entry, target])
                     weights += weight
             columns.append(total / weights)
     ours = asked(view, neighbours=10)
-    assert ours.names == tuple(f"{flux}_of_{role}_neighbours" for role in ROLES for flux in ("GPP", "NEE"))
+    assert ours.names == tuple(f"{flux}_of_{kind}_{role}_neighbours" for role, kind in ASKED for flux in ("GPP", "NEE"))
     assert (bank.evidence == 0).any()
     np.testing.assert_allclose(ours.of_site(site), np.stack(columns, axis=-1), rtol=1e-3, atol=1e-4)
 

@@ -72,17 +72,18 @@ def test_a_known_year_is_guessed_by_trees_that_never_saw_it(tmp_path):
 def test_trees_ask_whom_the_network_asks(tmp_path):
     cube = carbon_cube()
     split = tiny_split(cube)
-    for name, retrieval, kind, roles in (
-        ("both", RACI.retrieval, NeighbourTrees, ("slow", "fast")),
-        ("one", replace(RACI.retrieval, roles=["slow"]), NeighbourTrees, ("slow",)),
-        ("inputs", replace(RACI.retrieval, values=["inputs"]), BoostedTrees, None),
-        ("off", replace(RACI.retrieval, enabled=False), BoostedTrees, None),
+    every = [f"{kind}_{role}" for role in ("slow", "fast") for kind in ("functional", "geographic")]
+    for name, retrieval, asked in (
+        ("both", RACI.retrieval, every),
+        ("one", replace(RACI.retrieval, roles=["slow"], kinds=["geographic"]), ["geographic_slow"]),
+        ("inputs", replace(RACI.retrieval, values=["inputs"]), []),
+        ("off", replace(RACI.retrieval, enabled=False), []),
     ):
         guessed(cube, split, tmp_path / name, replace(RACI, retrieval=retrieval))
-        trees = kind.load(tmp_path / name / "first_guess" / "all")
-        assert getattr(trees, "roles", None) == roles
-        told = trees.boosters["GPP"].feature_name()
-        assert ("GPP_of_slow_neighbours" in told) == (roles is not None)
+        kind = NeighbourTrees if asked else BoostedTrees
+        told = kind.load(tmp_path / name / "first_guess" / "all").boosters["GPP"].feature_name()
+        expected = [f"{flux}_of_{one}_neighbours" for one in asked for flux in ("GPP", "NEE")]
+        assert [column for column in told if column.endswith("neighbours")] == expected
 
 
 def test_a_run_that_trusts_its_trees_alone_says_what_they_say(tmp_path):

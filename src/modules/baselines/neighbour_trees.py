@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...config.raci import RetrievalConfig
 from ...config.trees import NeighbourTreesConfig
 from ...contracts import TrainingView
 from ...retrieval.bank import Bank
@@ -28,10 +29,15 @@ class NeighbourTrees(Trees):
     """
 
     def __init__(
-        self, boosters: Mapping[str, "lightgbm.Booster"], bank: Bank, roles: tuple[str, ...], neighbours: int
+        self,
+        boosters: Mapping[str, "lightgbm.Booster"],
+        bank: Bank,
+        roles: list[str],
+        kinds: list[str],
+        neighbours: int,
     ) -> None:
         super().__init__(boosters)
-        self.bank, self.roles, self.neighbours = bank, roles, neighbours
+        self.bank, self.asked = bank, RetrievalConfig(roles=roles, kinds=kinds, neighbours=neighbours)
 
     @classmethod
     def fit(cls, config: NeighbourTreesConfig, view: TrainingView, cluster_km: float, seed: int) -> "NeighbourTrees":
@@ -43,18 +49,18 @@ class NeighbourTrees(Trees):
             If a target has no known day, or no validation day.
         """
         require_known_days(config.name, view)
-        made = cls({}, Bank.build(view, cluster_km), tuple(config.roles), config.neighbours)
+        made = cls({}, Bank.build(view, cluster_km), config.roles, config.kinds, config.neighbours)
         made.boosters = boosted(config, view, seed, made.beside(view, same_cube=True))
         return made
 
     def beside(self, view: TrainingView, same_cube: bool) -> NeighbourFlux:
         """Ask the neighbours of every site of a view."""
-        return NeighbourFlux(self.bank, view, same_cube, self.roles, self.neighbours)
+        return NeighbourFlux(self.bank, view, same_cube, self.asked)
 
     def _write(self, folder: Path) -> None:
         super()._write(folder)
         self.bank.save(folder / BANK)
-        np.savez(folder / ASKED, roles=np.array(self.roles, dtype=np.str_), neighbours=self.neighbours)
+        np.savez(folder / ASKED, roles=self.asked.roles, kinds=self.asked.kinds, neighbours=self.asked.neighbours)
 
     @classmethod
     def load(cls, folder: Path) -> "NeighbourTrees":
@@ -67,4 +73,4 @@ class NeighbourTrees(Trees):
         """
         boosters, bank = read_boosters(folder), Bank.load(folder / BANK)
         with reading(folder), np.load(folder / ASKED, allow_pickle=False) as asked:
-            return cls(boosters, bank, tuple(asked["roles"].tolist()), int(asked["neighbours"]))
+            return cls(boosters, bank, *(asked[name].tolist() for name in ("roles", "kinds", "neighbours")))
