@@ -9,8 +9,8 @@ from .small_grids import FEW, SMALL_GRIDS
 
 __all__ = ["GRIDS", "SEEDLESS", "Grid"]
 
-# RACI is measured against these baselines in `raci_grids.py`, by its own study.
-BASELINES = tuple(name for name in (*ESTIMATORS, *NETWORKS) if name != "raci")
+# RACI and its trees are measured against these baselines in `raci_grids.py`, by a study of their own.
+BASELINES = tuple(name for name in (*ESTIMATORS, *NETWORKS) if name not in ("raci", "neighbour_trees"))
 
 SPATIAL = ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null")
 CALIBRATED = (*SPATIAL, "calibration.kind=cross_conformal")

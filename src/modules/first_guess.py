@@ -34,6 +34,11 @@ class FirstGuess(nn.Module):
         """Hold the guesses (site, day, target) at the cube that will be asked."""
         self.flux = torch.from_numpy(flux).to(self.flux.device)
 
+    @property
+    def told(self) -> bool:
+        """Whether there are guesses at all."""
+        return self.flux.numel() > 0
+
     @contextmanager
     def unknown(self) -> Iterator[None]:
         """Answer as if there were no guess, for as long as this lasts."""
@@ -45,7 +50,7 @@ class FirstGuess(nn.Module):
 
     def forward(self, said: Tensor, batch: Batch) -> Tensor:
         """Return by how much an answer (batch, day, target), scaled, moves: 0 where there is no guess."""
-        if self.hidden or self.flux.numel() == 0:
+        if self.hidden or not self.told:
             return torch.zeros_like(said)
         day = batch["day"][:, None] + torch.arange(said.shape[1], device=said.device)
         within = (day >= 0) & (day < self.flux.shape[1])

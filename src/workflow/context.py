@@ -84,7 +84,7 @@ def answers_without(network: nn.Module, layout: Layout) -> dict[str, Answer]:
         for role, pool in network.retrieval.roles.items():
             assert isinstance(pool, RolePool)
             blind[f"{role} neighbours"] = partial(_without_neighbours, network, pool)
-    if isinstance(network, Raci) and network.first_guess is not None:
+    if isinstance(network, Raci) and network.first_guess is not None and network.first_guess.told:
         blind["trees"] = partial(_without_trees, network, network.first_guess)
     return blind
 
