@@ -63,22 +63,36 @@ def first_guess(config: Config, data: FluxDataModule, fold: Path) -> Floats | No
     return guess
 
 
-def first_guess_elsewhere(config: Config, data: FluxDataModule, view: TrainingView, fold: Path) -> Floats | None:
-    """Return what the trees of a finished fold say of another cube, or of its own cube read anew."""
+def first_guess_elsewhere(
+    config: Config, data: FluxDataModule, view: TrainingView, fold: Path, past: Days
+) -> Floats | None:
+    """Return what the trees of a finished fold say of another cube, as ``first_guess`` does of its own.
+
+    Parameters
+    ----------
+    view : the sites as they are asked.
+    past : (site, day) days on which the fold knew a flux of the site; their trees were grown without their year.
+    """
     if not has_first_guess(config):
         return None
     kind, _ = _kind(config.model)
-    return kind.load(fold / FOLDER / ALL).predict(view, same_cube=False, wanted=data.predictable)
+    part = _by_years(past, view, config.model.first_guess.parts)
+    guess = np.full((*past.shape, len(view.layout.targets)), np.nan, np.float32)
+    for number in np.unique(part):
+        wanted = (part == number) & data.predictable
+        trees = kind.load(fold / FOLDER / (ALL if number < 0 else f"part{number}"))
+        guess[wanted] = trees.predict(view, same_cube=False, wanted=wanted)[wanted]
+    return guess
 
 
 def _shares(model: RaciConfig, view: TrainingView) -> Iterator[tuple[str, TrainingView, Days]]:
     """Yield the name of some trees, what they may learn from, and which days (site, day) they are asked about."""
     part = np.full(view.driver_days.shape, -1)
     if model.own_days.enabled:
-        deal = _by_years if view.visible.question == "new_years" else _by_clusters
-        part = deal(view, model.first_guess.parts)
+        in_time, parts = view.visible.question == "new_years", model.first_guess.parts
+        part = _by_years(np.asarray(view.visible.known.any(-1)), view, parts) if in_time else _by_clusters(view, parts)
     yield ALL, view, part < 0
-    for number in range(part.max() + 1):
+    for number in np.unique(part[part >= 0]):
         mine = part == number
         known = view.visible.known & ~mine[..., None]
         target = np.where(known, view.target, np.float32(0.0))
@@ -98,10 +112,10 @@ def _by_clusters(view: TrainingView, parts: int) -> Codes:
     return part
 
 
-def _by_years(view: TrainingView, parts: int) -> Codes:
-    """Deal the calendar years of known days."""
-    year = view.dates.astype("datetime64[Y]").astype(np.int64)
-    return np.where(view.visible.known.any(-1), (year - year.min())[None] % parts, -1)
+def _by_years(days: Days, view: TrainingView, parts: int) -> Codes:
+    """Deal the calendar years of some days (site, day)."""
+    year = 1970 + view.dates.astype("datetime64[Y]").astype(np.int64)
+    return np.where(days, year[None] % parts, -1)
 
 
 def _kind(model: RaciConfig) -> tuple[type[BoostedTrees] | type[NeighbourTrees], NeighbourTreesConfig]:

@@ -33,8 +33,11 @@ def check_guesses() -> None:
 
 
 def guessed_by_all(patch: pytest.MonkeyPatch) -> None:
-    for deal in ("_by_clusters", "_by_years"):
-        patch.setattr(first_guess_module, deal, lambda view, parts: np.full(view.driver_days.shape, -1))
+    patch.setattr(first_guess_module, "_by_clusters", lambda view, parts: np.full(view.driver_days.shape, -1))
+
+
+def years_guessed_by_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(first_guess_module, "_by_years", lambda days, view, parts: np.full(days.shape, -1))
 
 
 def dealt(deal: Callable[..., np.ndarray]) -> Leak:
@@ -48,7 +51,8 @@ def by_sites(view, parts):
 
 
 GUESSES = {
-    "trees of all training days": Leak(guessed_by_all, "never_saw_its_cluster fails"),
+    "trees of all training clusters": Leak(guessed_by_all, "never_saw_its_cluster fails"),
+    "trees of all training years": Leak(years_guessed_by_all, "never_saw_it fails"),
     "parts by site instead of cluster": dealt(by_sites),
 }
 
