@@ -6,6 +6,7 @@ Its members are the seeds of one model, or different models: the ensemble's name
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ from ...errors import UserError
 from ..predictions_contract import BOUNDS, DISTANCES, INSIDE, QUANTILES
 from ..run_folder import RunFolder, write_json, write_predictions
 from .asked import ask, require_same_test
-from .entries import model_identity, read_config, refuse_repeated, run_seed
+from .entries import model_identity, read_config, refuse_repeated, run_seed, same_identity
 from .validation_score import LOGGED, mean_score
 
 _INTERVAL = ("interval_level", "interval_method")
@@ -106,22 +107,24 @@ def combine(members: Sequence[RunFolder]) -> xr.Dataset:
 
 def _name(members: Sequence[RunFolder], datasets: Sequence[xr.Dataset]) -> str:
     """Name all models of an ensemble, those of one name and other configs by their folders; refuse equal seeds."""
-    first_of: dict[tuple[str, str], RunFolder] = {}
-    seen: dict[tuple[str, str, int], RunFolder] = {}
+    kinds: list[tuple[str, dict[str, Any], dict[int, RunFolder]]] = []  # model, identity, members by seed
     for member, dataset in zip(members, datasets, strict=True):
         config = read_config(member)
-        kind, seed = (str(dataset.attrs["model"]), model_identity(config)), run_seed(dataset, config)
-        if (*kind, seed) in seen:
-            twin = seen[(*kind, seed)].path
+        model, identity, seed = str(dataset.attrs["model"]), model_identity(config), run_seed(dataset, config)
+        alike = [by_seed for name, own, by_seed in kinds if name == model and same_identity(own, identity)]
+        if not alike:
+            kinds.append((model, identity, {seed: member}))
+        elif seed in alike[0]:
+            twin = alike[0][seed].path
             raise UserError(
-                f"{member.path}: is {kind[0]} of seed {seed}, as {twin} is; combine different seeds or models"
+                f"{member.path}: is {model} of seed {seed}, as {twin} is; combine different seeds or models"
             )
-        seen[(*kind, seed)] = member
-        first_of.setdefault(kind, member)
-    models = [model for model, _ in first_of]
+        else:
+            alike[0][seed] = member
+    models = [model for model, _, _ in kinds]
     names = [
-        f"{model} ({member.path.resolve().name})" if models.count(model) > 1 else model
-        for (model, _), member in first_of.items()
+        f"{model} ({next(iter(by_seed.values())).path.resolve().name})" if models.count(model) > 1 else model
+        for model, _, by_seed in kinds
     ]
     return f"{'+'.join(names)}_ensemble"
 

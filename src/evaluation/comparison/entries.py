@@ -1,7 +1,6 @@
 """Which runs belong together: the seeds of one model, and the folds of one seed."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from ..scored import ScoredRun
 from .asked import Asked, ask, require_same_test
 
 _MODEL = ("model", "head", "transfer", "calibration", "data")  # sections of a config that make a model another one
-_ELSEWHERE = ("root",)  # where the data lie says nothing of what they are
+# Where the data lie says nothing of what they are, nor which of the folds a run tested: they are pooled.
+_ELSEWHERE = ("data.root", "data.split.fold")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Entry:
 class _Run:
     folder: RunFolder
     model: str
-    config: str
+    config: dict[str, Any]
     seed: int
     causal: bool
     asked: dict[str, Asked]
@@ -119,18 +119,29 @@ def run_seed(predictions: xr.Dataset, config: dict[str, Any]) -> int:
     return int(predictions.attrs.get("seed", config.get("seed", 0)))
 
 
-def model_identity(config: dict[str, Any]) -> str:
-    """Return what makes a model another one, as a text: the config without seed, fold and the place of the data."""
-    kept = {name: config[name] for name in _MODEL if name in config}
-    if isinstance(kept.get("data"), dict):
-        kept["data"] = {name: value for name, value in kept["data"].items() if name not in _ELSEWHERE}
-        if isinstance(kept["data"].get("split"), dict):  # which of the folds a run tested: they are pooled
-            kept["data"]["split"] = {**kept["data"]["split"], "fold": None}
-    return json.dumps(kept, sort_keys=True)
+def model_identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes a model another one, by dotted key: the config without seed, fold and the place of the data."""
+    leaves = _leaves({name: config[name] for name in _MODEL if name in config})
+    return {name: value for name, value in leaves.items() if name not in _ELSEWHERE}
+
+
+def same_identity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two runs are of one model; a key that only the later version of raciflux has decides nothing."""
+    if bool(one) != bool(other):
+        return False
+    return all(other.get(name, value) == value for name, value in one.items())
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        found |= _leaves(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return found
 
 
 def _belongs(run: _Run, group: list[_Run]) -> bool:
-    if (run.model, run.config) != (group[0].model, group[0].config):
+    if run.model != group[0].model or not same_identity(run.config, group[0].config):
         return False
     return not any(run.seed == other.seed and run.shares_sites(other) for other in group)
 

@@ -147,3 +147,12 @@ def test_a_test_set_that_scores_no_site_is_refused(written):
     runs = [written(model=name).predictions().assign_attrs(min_scored_days=999) for name in ("raci", "lstm")]
     with pytest.raises(UserError, match="no site enters"):
         compare([written(run) for run in runs], draws=DRAWS)
+
+
+def test_a_key_that_only_later_runs_have_makes_no_other_model(written):
+    """A benchmark goes on over versions of raciflux: its seeds stay one model's."""
+    old, new = "model: {name: raci, hidden: 64}\n", "model: {name: raci, hidden: 64, body: lstm}\n"
+    runs = [written(config=old), written(config=new, seed=1), written(model="lstm", error=1.2)]
+    assert [line.seeds for line in compare(runs, draws=DRAWS).scores[0].models] == [(0, 1), (0,)]
+    other = written(config="model: {name: raci, hidden: 64, body: tcn}\n", seed=1)
+    assert [line.seeds for line in compare([runs[1], other], draws=DRAWS).scores[0].models] == [(1,), (1,)]
