@@ -31,7 +31,12 @@ def calibrated_mean(calibrated: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def raci(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sizes = ["model.hidden=8", "transfer.finetune.steps=4", "transfer.finetune.check_every=4"]
+    sizes = [
+        "model.hidden=8",
+        "model.first_guess.trees.rounds=20",
+        "transfer.finetune.steps=4",
+        "transfer.finetune.check_every=4",
+    ]
     return trained(tmp_path_factory.mktemp("raci"), "model=raci", "data.split.fold=null", *sizes)
 
 

@@ -60,7 +60,12 @@ def test_the_prior_is_widened_by_what_validation_sites_ask_for_and_kept(raci: Pa
 
 
 def test_a_run_in_time_is_better_for_its_sites_past(tmp_path: Path) -> None:
-    sizes = ["model.hidden=8", "transfer.finetune.steps=6", "transfer.finetune.check_every=6"]
+    sizes = [
+        "model.hidden=8",
+        "model.first_guess.trees.rounds=20",
+        "transfer.finetune.steps=6",
+        "transfer.finetune.check_every=6",
+    ]
     of_time = ["data.split.kind=temporal", "seed=1"]
     with_past = trained(tmp_path / "with", "model=raci", *sizes, *of_time)
     without = trained(tmp_path / "without", "model=raci", *sizes, *of_time, "model.own_days.enabled=false")

@@ -22,6 +22,7 @@ TINY = [
     "data.split.folds=3",
     "data.split.min_scored_days=30",
     "model.hidden=8",
+    "model.first_guess.trees.rounds=20",
     "transfer.pretrain.steps=4",
     "transfer.pretrain.check_every=2",
     "transfer.finetune.steps=4",

@@ -18,7 +18,14 @@ GAP = slice(300, 330)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models = ["model=raci", "model.hidden=8", "compare=[climatology]", "data.split.folds=3", "data.split.fold=0"]
+    models = [
+        "model=raci",
+        "model.hidden=8",
+        "model.first_guess.trees.rounds=20",
+        "compare=[climatology]",
+        "data.split.folds=3",
+        "data.split.fold=0",
+    ]
     return trained(tmp_path_factory.mktemp("own"), "terrestrial_carbon", carbon_cube(), *models)
 
 

@@ -20,6 +20,7 @@ TARGETS = ("GPP", "NEE")
 SMALL = [
     "model=raci",
     "model.hidden=8",
+    "model.first_guess.trees.rounds=20",
     "model.retrieval.neighbours=2",
     "compare=[climatology]",
     "transfer=scratch",
