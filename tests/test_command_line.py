@@ -113,7 +113,9 @@ def start(script):
 
 
 def test_signal_of_the_keyboard():
-    with start("run_script(lambda argv: (print('up', flush=True), time.sleep(30)))") as run:
+    # a shell's background jobs ignore the signal, and their children with them
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    with start(f"{listening}; run_script(lambda argv: (print('up', flush=True), time.sleep(30)))") as run:
         assert run.stdout.readline() == "up\n"
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=20)
