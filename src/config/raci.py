@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 
 from .declare import key
-from .trees import NeighbourTreesConfig
+from .trees import ToldTreesConfig
 
 QUESTIONS = ["unseen", "few_shot", "new_years", "gap"]
 
@@ -63,7 +63,7 @@ class FirstGuessConfig:
         "parts of the training sites, each guessed by trees grown without it; own days learn from those",
         bounds=(2, 100),
     )
-    trees: NeighbourTreesConfig = key(NeighbourTreesConfig, "the trees; they ask the roles and kinds of retrieval")
+    trees: ToldTreesConfig = key(ToldTreesConfig, "the trees; they ask the roles and kinds of retrieval")
 
 
 @dataclass

@@ -8,16 +8,39 @@ from .declare import key
 
 
 @dataclass
-class LightGbmConfig:
-    """Gradient-boosted trees on drivers, their lags and rolling means, statics and classes."""
+class BoostingConfig:
+    """How boosted trees are grown."""
 
-    name: str = key("lightgbm", "model name", choices=["lightgbm"])
     rounds: int = key(2000, "trees at most; validation stops earlier", bounds=(1, 100_000))
     learning_rate: float = key(0.05, "shrinkage of each tree", bounds=(1e-4, 1.0))
     leaves: int = key(31, "leaves a tree", bounds=(2, 4096))
     min_leaf: int = key(200, "days a leaf at least", bounds=(1, 1_000_000))
     feature_share: float = key(0.5, "share of the features offered to a tree", bounds=(0.01, 1.0))
     patience: int = key(50, "trees without gain on validation before a stop", bounds=(1, 10_000))
+
+
+@dataclass
+class LightGbmConfig(BoostingConfig):
+    """Gradient-boosted trees on drivers, their lags and rolling means, statics and classes."""
+
+    name: str = key("lightgbm", "model name", choices=["lightgbm"])
+
+
+@dataclass
+class ToldTreesConfig(BoostingConfig):
+    """Boosted trees that are told besides what neighbours say of the day."""
+
+    feature_share: float = key(0.3, "share of the features offered to a tree", bounds=(0.01, 1.0))
+    neighbours: int = key(32, "neighbours of each role and kind", bounds=(1, 1024))
+
+
+@dataclass
+class NeighbourTreesConfig(ToldTreesConfig):
+    """The boosted trees, told besides what the response functions of like places say of the day."""
+
+    name: str = key("neighbour_trees", "model name", choices=["neighbour_trees"])
+    roles: list[str] = key(["slow", "fast"], "roles whose neighbours are asked", choices=["slow", "fast"])
+    kinds: list[str] = key(["functional"], "kinds of neighbourhood", choices=["functional", "geographic"])
 
 
 @dataclass
@@ -29,19 +52,3 @@ class RandomForestConfig:
     leaves: int = key(1024, "leaves a tree", bounds=(2, 100_000))
     min_leaf: int = key(20, "days a leaf at least", bounds=(1, 1_000_000))
     feature_share: float = key(0.33, "share of the features offered to a tree", bounds=(0.01, 1.0))
-
-
-@dataclass
-class NeighbourTreesConfig:
-    """The boosted trees, told besides what the response functions of like places say of the day."""
-
-    name: str = key("neighbour_trees", "model name", choices=["neighbour_trees"])
-    roles: list[str] = key(["slow", "fast"], "roles whose neighbours are asked", choices=["slow", "fast"])
-    kinds: list[str] = key(["functional"], "kinds of neighbourhood", choices=["functional", "geographic"])
-    neighbours: int = key(32, "neighbours of each role and kind", bounds=(1, 1024))
-    rounds: int = key(2000, "trees at most; validation stops earlier", bounds=(1, 100_000))
-    learning_rate: float = key(0.05, "shrinkage of each tree", bounds=(1e-4, 1.0))
-    leaves: int = key(31, "leaves a tree", bounds=(2, 4096))
-    min_leaf: int = key(200, "days a leaf at least", bounds=(1, 1_000_000))
-    feature_share: float = key(0.3, "share of the features offered to a tree", bounds=(0.01, 1.0))
-    patience: int = key(50, "trees without gain on validation before a stop", bounds=(1, 10_000))

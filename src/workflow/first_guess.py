@@ -120,7 +120,6 @@ def _by_years(days: Days, view: TrainingView, parts: int) -> Codes:
 
 def _kind(model: RaciConfig) -> tuple[type[BoostedTrees] | type[NeighbourTrees], NeighbourTreesConfig]:
     """Trees ask the neighbours whose responses the network reads; they are plain ones where it reads none."""
-    trees, retrieval = model.first_guess.trees, model.retrieval
-    if not (retrieval.enabled and "responses" in retrieval.values):
-        return BoostedTrees, trees
-    return NeighbourTrees, replace(trees, roles=retrieval.roles, kinds=retrieval.kinds)
+    retrieval = model.retrieval
+    trees = NeighbourTreesConfig(**vars(model.first_guess.trees), roles=retrieval.roles, kinds=retrieval.kinds)
+    return (NeighbourTrees if retrieval.enabled and "responses" in retrieval.values else BoostedTrees), trees

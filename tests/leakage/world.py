@@ -32,7 +32,7 @@ from raciflux.config.schema import (
     TransferConfig,
     WindowConfig,
 )
-from raciflux.config.trees import NeighbourTreesConfig
+from raciflux.config.trees import ToldTreesConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose, scored_days
 from raciflux.datamodules.split_draws import draw
@@ -60,7 +60,7 @@ MODELS: dict[str, Any] = {
         embedding=3,
         retrieval=RetrievalConfig(neighbours=2, width=3),
         # one tree: validation may choose their number, and these worlds ask what else it moves
-        first_guess=FirstGuessConfig(parts=2, trees=NeighbourTreesConfig(rounds=1, min_leaf=10, neighbours=2)),
+        first_guess=FirstGuessConfig(parts=2, trees=ToldTreesConfig(rounds=1, min_leaf=10, neighbours=2)),
     ),
     "site_mean": SiteMeanConfig(),
     "climatology": ClimatologyConfig(),

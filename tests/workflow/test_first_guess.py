@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from raciflux.config.raci import FirstGuessConfig, RaciConfig, RetrievalConfig
-from raciflux.config.trees import NeighbourTreesConfig
+from raciflux.config.trees import ToldTreesConfig
 from raciflux.datamodules.splits import Split
 from raciflux.errors import UserError
 from raciflux.modules.baselines.boosted_trees import BoostedTrees
@@ -18,7 +18,7 @@ from worlds import carbon_cube, poisoned, split_in_time, tiny_data, tiny_split
 
 from .test_learn import CONFIG, learned_by
 
-TREES = NeighbourTreesConfig(rounds=8, min_leaf=10, patience=3, neighbours=2)
+TREES = ToldTreesConfig(rounds=8, min_leaf=10, patience=3, neighbours=2)
 RACI = RaciConfig(
     hidden=6,
     regime=4,
