@@ -67,7 +67,7 @@ def test_each_model_runs_with_every_seed_it_draws_from():
 @pytest.mark.parametrize("name", GRIDS)
 def test_every_cell_of_the_shipped_grids_composes_with_every_candidate(name):
     grid = GRIDS[name]
-    tried = tune.candidates() if grid.tuned_on else {}
+    tried = tune.candidates(grid) if grid.tuned_on else {}
     for model in grid.models:
         for number, overrides in enumerate(tried.get(model, [[]])):
             only = {"models": [model], "splits": [grid.tuned_on] if number else []}
@@ -77,8 +77,9 @@ def test_every_cell_of_the_shipped_grids_composes_with_every_candidate(name):
                 assert (config.label or config.model.name) == model, "tables call it by its name in the grid"
 
 
-def test_tuning_tries_the_same_few_configurations_of_each_model():
-    counts = {model: len(tried) for model, tried in tune.candidates().items()}
+@pytest.mark.parametrize("name", ["fluxnet2015", "raci_new_years"])
+def test_tuning_tries_the_same_few_configurations_of_each_model(name):
+    counts = {model: len(tried) for model, tried in tune.candidates(GRIDS[name]).items()}
     assert set(counts.values()) == {4}
     assert set(counts) == set(MODELS) - {"site_mean", "neighbour_trees"}
 
@@ -172,20 +173,20 @@ def test_the_model_of_the_house_is_no_baseline(finished, tmp_path, monkeypatch):
 
 def test_the_choice_is_the_best_on_validation_once_all_were_tried(tmp_path, monkeypatch):
     tried = [[], ["model.hidden=8"], ["model.dropout=0.1"]]
-    monkeypatch.setattr(tune, "candidates", lambda: {"lstm": tried})
+    monkeypatch.setattr(tune, "candidates", lambda grid: {"lstm": tried})
     cells, table = tune.tuning_cells("tiny", TINY, tmp_path, []), tmp_path / "tuning.csv"
     assert [cell.run.overrides[-1] for cell in cells[1:]] == ["model.hidden=8", "model.dropout=0.1"]
     for cell, score in zip(cells, [0.7, 0.5, 0.6], strict=True):
-        tune.write_tuning(cells, table)
+        tune.write_tuning(TINY, cells, table)
         assert tune.chosen(table) == {}, "not every configuration has been tried yet"
         cell.folder.mkdir(parents=True)
         (cell.folder / "config.yaml").write_text(to_yaml(cell.run.config()))
         (cell.folder / DONE).write_text(json.dumps({"validation": score, "minutes": 1.0, "parameters": None}))
-    tune.write_tuning(cells, table)
+    tune.write_tuning(TINY, cells, table)
     assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}
     with table.open() as file:
         assert [row["chosen"] for row in csv.DictReader(file)] == ["0", "1", "0"]
-    tune.write_tuning([], table)
+    tune.write_tuning(TINY, [], table)
     assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}, "models not tried now keep their rows"
 
 

@@ -215,8 +215,11 @@ def test_the_tuning_of_another_benchmark_is_taken_and_the_own_goes_before(tmp_pa
 
 
 def test_every_row_of_the_ablation_changes_something():
-    grid = GRIDS["raci_ablation"]
-    settings = {model: run_of("raci_ablation", grid, "spatial", model, 0, ()).settings for model in ("raci", *ROWS)}
+    grid, chosen = GRIDS["raci_ablation"], tune.tuned_for("raci_ablation", ROOT / "benchmarks")
+    settings = {
+        model: run_of("raci_ablation", grid, "spatial", model, 0, hyper_parameters(grid, model, chosen)).settings
+        for model in ("raci", *ROWS)
+    }
     assert len({json.dumps(one, sort_keys=True) for one in settings.values()}) == len(settings)
 
 

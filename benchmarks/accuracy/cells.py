@@ -37,7 +37,8 @@ class Run:
     Attributes
     ----------
     model : name in the results.
-    overrides : the grid's regime, the split's overrides, the model's chosen hyper-parameters, then the variant's own.
+    overrides : the grid's regime, the split's overrides, the model's chosen hyper-parameters, then the variant's own;
+        of two that set one key the later.
     trained : the model that a variant is one of; "" where it is ``model`` itself.
     home : another grid in whose folder the cells lie; "" where it is ``grid`` itself.
     only : the only folds that are wanted; empty wants all.
@@ -140,11 +141,15 @@ def run_of(name: str, grid: Grid, split: str, model: str, seed: int, chosen: Seq
         split,
         model,
         seed,
-        (*grid.regime, *grid.splits[split], *chosen, *variant.overrides),
+        _last_of_each_key((*grid.regime, *grid.splits[split], *chosen, *variant.overrides)),
         trained="" if variant.model == model else variant.model,
         home=grid.shares.get(model, ""),
         only=grid.folds,
     )
+
+
+def _last_of_each_key(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple({text.split("=", 1)[0]: text for text in overrides}.values())
 
 
 def deciding(text: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Grid:
     regime : overrides of every cell: the budget of training.
     seeds : number of seeds of models that draw anything.
     tuned_on : split on whose fold 0 hyper-parameters are chosen, by validation alone; None where there is no tuning.
+    candidates : file of what tuning tries here of some models in place of ``candidates.yaml``; "" tries that.
     leaves_out : models that a split does without, by the split's name.
     about : what must be said beside every number of this benchmark.
     variants : the models among ``models`` that are a variant of another.
@@ -48,6 +49,7 @@ class Grid:
     seeds: int
     tuned_on: str | None
     about: str
+    candidates: str = ""
     leaves_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     variants: Mapping[str, Variant] = field(default_factory=dict)
     folds: tuple[int, ...] = ()

@@ -28,7 +28,7 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     if settings.tune:
         trials = tuning_cells(name, grid, runs_folder, settings.models)
         failed += work(trials, settings.jobs, console) if settings.jobs else []
-        write_tuning(trials, output / grid.file("tuning.csv"))
+        write_tuning(grid, trials, output / grid.file("tuning.csv"))
     tuned = tuned_for(name, tables)
     seeds = settings.seeds or grid.seeds
     asked = runs_of(name, grid, tuned, {"models": settings.models, "splits": settings.splits}, seeds)

@@ -7,6 +7,10 @@ from .small_grids import SMALL_GRIDS
 
 SPATIAL = ("data.split.file=fluxnet2015_spatial_v1", "data.split.fold=null")
 TEMPORAL = ("data.split.file=fluxnet2015_temporal_v2", "data.split.fold=null")
+ABOUT = (
+    "RACI, RACI without retrieval and the two baselines that were best on validation, on FLUXNET2015 daily towers; GPP "
+    "is a partitioned product. GPP and NEE are predicted by one model."
+)
 ALONE = "model.retrieval.enabled=false"
 
 # The two best baselines on validation, of `benchmarks/fluxnet2015/README.md`.
@@ -22,7 +26,7 @@ def _raci(*overrides: str) -> Variant:
 # One line a row of the ablation; what a row leaves unsaid is as in the full model.
 ROWS: dict[str, Variant] = {
     **NO_RETRIEVAL,
-    "raci_functional_only": _raci("model.retrieval.kinds=[functional]"),
+    "raci_functional_and_geographic": _raci("model.retrieval.kinds=[functional,geographic]"),
     "raci_geographic_only": _raci("model.retrieval.kinds=[geographic]"),
     "raci_slow_role_only": _raci("model.retrieval.roles=[slow]"),
     "raci_fast_role_only": _raci("model.retrieval.roles=[fast]"),
@@ -35,31 +39,49 @@ ROWS: dict[str, Variant] = {
     "raci_cross_attention": _raci("model.conditioning=cross_attention"),
     "raci_hyper_network": _raci("model.conditioning=hyper_network"),
     "raci_gru": _raci("model.body=gru"),
-    "raci_tcn": _raci("model.body=tcn"),
+    "raci_lstm": _raci("model.body=lstm"),
     "raci_attention": _raci("model.body=attention"),
     "raci_no_months": _raci("model.scales=[years,static,classes]"),
     "raci_no_years": _raci("model.scales=[months,static,classes]"),
     "raci_no_place": _raci("model.scales=[months,years]"),
     "raci_moments": _raci("model.moments=true"),
     "raci_no_own_days": _raci("model.own_days.enabled=false"),
+    "raci_no_trees": _raci("model.first_guess.enabled=false"),
+    "neighbour_trees": Variant("neighbour_trees"),
 }
 
 RACI_GRIDS: dict[str, Grid] = {
     "raci": Grid(
         experiment="fluxnet2015",
-        splits={"spatial": SPATIAL, "temporal": TEMPORAL},
+        splits={"spatial": SPATIAL},
         models=FOUR,
         regime=("transfer.finetune.steps=200",),
         seeds=3,
         tuned_on="spatial",
-        about="RACI, RACI without retrieval and the two baselines that were best on validation, on FLUXNET2015 daily "
-        "towers; GPP is a partitioned product. GPP and NEE are predicted by one model.",
+        about=f"{ABOUT} Unseen sites.",
         variants=NO_RETRIEVAL,
         shares=dict.fromkeys(BASELINES, "fluxnet2015"),
         tuned_by=("fluxnet2015",),
         ensembles=FOUR,
         folder="raci",
         stem="full_grid",
+    ),
+    "raci_new_years": Grid(
+        experiment="fluxnet2015",
+        splits={"temporal": TEMPORAL},
+        models=FOUR,
+        regime=(
+            "transfer.finetune.steps=800",
+        ),  # at known sites validation still falls where it is flat at unseen ones
+        seeds=3,
+        tuned_on="temporal",
+        about=f"{ABOUT} New years at known sites; every model was tuned on this split's validation years, every network "
+        "has four times the steps that it has for unseen sites.",
+        candidates="candidates_new_years.yaml",
+        variants=NO_RETRIEVAL,
+        ensembles=FOUR,
+        folder="raci",
+        stem="new_years",
     ),
     "raci_ablation": Grid(
         experiment="fluxnet2015",

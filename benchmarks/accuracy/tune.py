@@ -20,8 +20,8 @@ COLUMNS = ("model", "candidate", "overrides", "validation", "minutes", "paramete
 AT_MOST = 8  # configurations a model
 
 
-def candidates() -> dict[str, list[list[str]]]:
-    """Read what is tried of each model, as overrides.
+def candidates(grid: Grid) -> dict[str, list[list[str]]]:
+    """Read what a benchmark tries of each model, as overrides; its own file goes before the common one.
 
     Raises
     ------
@@ -29,6 +29,8 @@ def candidates() -> dict[str, list[list[str]]]:
         If a model has more than ``AT_MOST`` configurations.
     """
     tried: dict[str, list[list[str]]] = yaml.safe_load(CANDIDATES.read_text())
+    if grid.candidates:
+        tried |= yaml.safe_load(CANDIDATES.with_name(grid.candidates).read_text())
     for model, of_model in tried.items():
         if len(of_model) > AT_MOST:
             raise UserError(
@@ -41,7 +43,7 @@ def tuning_cells(name: str, grid: Grid, folder: Path, models: Sequence[str]) -> 
     """List one cell a candidate: fold 0, seed 0 of the split that is tuned on."""
     assert grid.tuned_on is not None
     cells = []
-    for model, of_model in candidates().items():
+    for model, of_model in candidates(grid).items():
         if model not in grid.models or model in grid.shares or (models and model not in models):
             continue
         for number, overrides in enumerate(of_model):
@@ -50,7 +52,7 @@ def tuning_cells(name: str, grid: Grid, folder: Path, models: Sequence[str]) -> 
     return cells
 
 
-def write_tuning(cells: Sequence[Cell], table: Path) -> None:
+def write_tuning(grid: Grid, cells: Sequence[Cell], table: Path) -> None:
     """Write the trials of every model all of whose trials ended, and the choice: the smallest validation score.
 
     Other models keep the rows that the table has.
@@ -58,7 +60,7 @@ def write_tuning(cells: Sequence[Cell], table: Path) -> None:
     rows = {row["model"]: [] for row in _rows(table)} | {cell.run.model: [] for cell in cells}
     for row in _rows(table):
         rows[row["model"]].append(row)
-    tried = candidates()
+    tried = candidates(grid)
     for model in {cell.run.model: None for cell in cells}:
         left = [cell.run.done(cell.folder) for cell in cells if cell.run.model == model]
         ended = [cell for cell in left if cell is not None]
