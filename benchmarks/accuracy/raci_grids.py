@@ -70,13 +70,11 @@ RACI_GRIDS: dict[str, Grid] = {
         experiment="fluxnet2015",
         splits={"temporal": TEMPORAL},
         models=FOUR,
-        regime=(
-            "transfer.finetune.steps=800",
-        ),  # at known sites validation still falls where it is flat at unseen ones
+        regime=("transfer.finetune.steps=800",),  # where validation is flat at unseen sites, it still falls here
         seeds=3,
         tuned_on="temporal",
-        about=f"{ABOUT} New years at known sites; every model was tuned on this split's validation years, every network "
-        "has four times the steps that it has for unseen sites.",
+        about=f"{ABOUT} New years at known sites; every model was tuned on this split's validation years, and every "
+        "network has four times the steps that it has for unseen sites.",
         candidates="candidates_new_years.yaml",
         variants=NO_RETRIEVAL,
         ensembles=FOUR,
