@@ -73,9 +73,10 @@ RACI_GRIDS: dict[str, Grid] = {
         regime=("transfer.finetune.steps=800",),  # where validation is flat at unseen sites, it still falls here
         seeds=3,
         tuned_on="temporal",
-        about=f"{ABOUT} New years at known sites; every model was tuned on this split's validation years, and every "
-        "network has four times the steps that it has for unseen sites.",
+        about=f"{ABOUT} New years at known sites. RACI and LightGBM were tuned on this split's validation years, "
+        "TCN on unseen sites; every network has four times the steps that it has for unseen sites.",
         candidates="candidates_new_years.yaml",
+        tuned_by=("fluxnet2015",),
         variants=NO_RETRIEVAL,
         ensembles=FOUR,
         folder="raci",
