@@ -49,6 +49,11 @@ class OwnDaysConfig:
     visibility: list[str] = key(
         QUESTIONS, "what training shows of a site's own fluxes, drawn anew for each window", choices=QUESTIONS
     )
+    mixed_effects: float = key(
+        0.5,
+        "share of a mixed-effects correction in what own days say, learned at the end of a fold; unused in time",
+        bounds=(0.0, 1.0),
+    )
     features: int = key(12, "learned features whose coefficients a site may have of its own", bounds=(0, 256))
 
 

@@ -66,13 +66,17 @@ class Corrected:
     def __call__(self, site: int, shown: Mask) -> Floats:
         """Return the corrected prediction (day, target) of a tested site."""
         fold = fold_of(site, self.folds)
-        predicted = self.folds[fold].predicted[site]
-        corrected = predicted.copy()
-        for target, one in enumerate(self.corrections[fold]):
-            flux = self.record.flux[site, :, target]
-            seen = np.flatnonzero(shown[:, target] & np.isfinite(predicted[:, target]) & np.isfinite(flux))
-            if len(seen):
-                residual = flux[seen].astype(np.float64) - predicted[seen, target]
-                design = one.features.design(self.record, predicted, site)
-                corrected[:, target] += one.correction(design, seen, residual).astype(np.float32)
-        return np.asarray(corrected)
+        return corrected(self.corrections[fold], self.record, site, self.folds[fold].predicted[site], shown)
+
+
+def corrected(corrections: Sequence[Correction], record: Record, site: int, predicted: Floats, shown: Mask) -> Floats:
+    """Return what is predicted of a site (day, target), corrected by the fluxes (day, target) that it shows."""
+    flux = predicted.copy()
+    for target, one in enumerate(corrections):
+        observed = record.flux[site, :, target]
+        seen = np.flatnonzero(shown[:, target] & np.isfinite(predicted[:, target]) & np.isfinite(observed))
+        if len(seen):
+            residual = observed[seen].astype(np.float64) - predicted[seen, target]
+            design = one.features.design(record, predicted, site)
+            flux[:, target] += one.correction(design, seen, residual).astype(np.float32)
+    return np.asarray(flux)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..config.schema import Config
-from ..datamodules.roles import scored_days
 from ..errors import UserError, did_you_mean
 from ..evaluation.comparison.ensemble import combine
 from ..evaluation.predictions_contract import BOUNDS, QUANTILES
@@ -22,7 +21,8 @@ from ..own_days.question_files import FewShotFile, read_few_shot
 from ..own_days.questions import FEWEST_SCORED, days_a_year_later, first_days
 from ..own_days.records import FoldPredictions, Record
 from .apply import run_config
-from .prepare import Prepared, prepare
+from .prepare import prepare
+from .records import record_of_run
 
 DIMS = ("site", "time")
 
@@ -72,7 +72,7 @@ def read_base(runs: Sequence[Path], *, out_of_fold: bool = True) -> Base:
         ):
             raise UserError(f"{run}: is of another pair, source or split than {runs[0]}; combine runs of one data set")
     prepared = prepare(configs[0])
-    record = record_of(configs[0], prepared)
+    record = record_of_run(configs[0], prepared)
     folds = []
     for fold in prepared.folds:
         places = [run / f"fold{fold}" if len(prepared.folds) > 1 else run for run in runs]
@@ -84,28 +84,6 @@ def read_base(runs: Sequence[Path], *, out_of_fold: bool = True) -> Base:
                 )
         folds.append(mean_of(models))
     return Base(tuple(runs), configs[0], record, tuple(folds))
-
-
-def record_of(config: Config, prepared: Prepared) -> Record:
-    """Take from the cube of a run what own days are shown and scored by."""
-    towers, targets = prepared.towers, prepared.roles.targets
-    measured, convention = scored_days(towers, targets, config.data.quality)
-    flux = np.stack([_daily(towers, target) for target in targets], axis=-1)
-    return Record(
-        site_id=towers["site_id"].to_numpy().astype(str),
-        cluster=prepared.cluster,
-        lat=towers["lat"].to_numpy().astype(np.float64),
-        dates=towers["time"].to_numpy(),
-        targets=targets,
-        flux=flux,
-        trainable=convention if config.data.train_on_filled else measured,
-        measured=measured,
-        drivers={name: _daily(towers, name) for name in prepared.roles.fast if name in towers},
-    )
-
-
-def _daily(cube: xr.Dataset, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return cube[name].transpose(*DIMS).to_numpy().astype(np.float32)
 
 
 def _fold(folder: Path, record: Record, out_of_fold: bool) -> FoldPredictions:

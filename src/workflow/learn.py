@@ -25,6 +25,7 @@ from .first_guess import first_guess, grow_trees
 from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
 from .own_prior import widen_prior
+from .own_residuals import learn_residuals
 from .predictions import Predicted, predict_days
 from .prepare import Prepared, simulation_data, tower_data
 from .progress import RunProgress
@@ -112,6 +113,7 @@ def _train_network(
     fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
     if looks_at_own_days(config):
         widen_prior(config, module, data, folder)
+        learn_residuals(config, module, data, folder)
         keep_own_past(data, folder)
     predicted = predict_days(config, module, data)
     write_context(data, module, predicted, folder / "context.parquet")

@@ -1,6 +1,7 @@
 """Answers of a trained network at one site, given any of the site's own days."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from ..modules.flux_module import FluxModule
 from ..modules.own_days import Evidence
 from ..modules.raci import Raci
 
+Floats = NDArray[np.float32]
+Days = NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class _Windows:
@@ -23,6 +27,15 @@ class _Windows:
     batch: Batch
     read: Tensor  # (window, day, target, parameter)
     encoded: Tensor  # (window, day, hidden)
+
+
+class Beside(Protocol):
+    """Another reading of own days: (site, what is said alone, shown) -> (day, target), in units, and its share."""
+
+    @property
+    def share(self) -> float: ...  # noqa: D102
+
+    def __call__(self, site: int, alone: Floats, shown: Days) -> Floats: ...  # noqa: D102
 
 
 class OwnAnswers:
@@ -36,18 +49,21 @@ class OwnAnswers:
     module : a trained RACI with own days, its retrieval attached to the sites of ``data``.
     data : drivers and fluxes of the sites.
     device : where to compute.
+    beside : another reading of the shown days, averaged with the network's; None leaves the network's alone.
     """
 
-    def __init__(self, module: FluxModule, data: FluxDataModule, device: torch.device) -> None:
+    def __init__(
+        self, module: FluxModule, data: FluxDataModule, device: torch.device, beside: Beside | None = None
+    ) -> None:
         assert isinstance(module.network, Raci)
         self.module, self.network = module.to(device).eval(), module.network
-        self.data, self.arrays, self.device = data, data.arrays.to(device), device
+        self.data, self.arrays, self.device, self.beside = data, data.arrays.to(device), device, beside
         flux = torch.from_numpy(data.scaled_target())
         self.flux, self.known = torch.nan_to_num(flux), torch.isfinite(flux)  # (site, day, target)
         self._encoded: _Windows | None = None
 
     @torch.no_grad()
-    def __call__(self, site: int, shown: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def __call__(self, site: int, shown: Days) -> tuple[Floats, Floats | None]:
         """Answer every day of a site on which a driver is known, in units.
 
         Parameters
@@ -69,7 +85,13 @@ class OwnAnswers:
         read = self.network.informed(windows.read, windows.encoded, batch, self._evidence(windows, own, own_mask))
         scored, first = read[:, warmup:], windows.batch["day"] + warmup
         quantiles = self.module.quantiles(scored)
-        return self._laid(self.module.flux(scored), first), None if quantiles is None else self._laid(quantiles, first)
+        flux = self._laid(self.module.flux(scored), first)
+        spread = None if quantiles is None else self._laid(quantiles, first)
+        if self.beside is None or not bool(counts.any()):
+            return flux, spread
+        alone = self._laid(self.module.flux(windows.read[:, warmup:]), first)
+        by = self.beside.share * (self.beside(site, alone, counts.numpy()) - flux)
+        return flux + by, None if spread is None else spread + by[..., None]
 
     def _evidence(self, windows: _Windows, own: Tensor, own_mask: Tensor) -> Evidence:
         """Add up what the windows say: each day is in the scored part of one of them."""
@@ -88,7 +110,7 @@ class OwnAnswers:
             self._encoded = _Windows(site, batch, *self.network.alone(batch))
         return self._encoded
 
-    def _laid(self, scored: Tensor, first: Tensor) -> NDArray[np.float32]:
+    def _laid(self, scored: Tensor, first: Tensor) -> Floats:
         """Lay scored parts (window, scored, ...) on the days (day, ...) of the record."""
         days = np.full((len(self.data.cube["time"]), *scored.shape[2:]), np.nan, np.float32)
         lay(scored.float().cpu().numpy(), first.tolist(), days)

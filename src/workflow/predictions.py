@@ -18,7 +18,7 @@ from ..datamodules.windows import lay
 from ..modules import TRAINABLE
 from ..modules.flux_module import QUANTILES, FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
-from .own_answers import OwnAnswers
+from .own_answers import Beside, OwnAnswers
 from .stages import accelerator
 
 DIMS = ("site", "time")
@@ -54,18 +54,21 @@ def scored_folders(folder: Path, targets: Sequence[str]) -> dict[str, Path]:
     return {target: folder if len(targets) == 1 else folder / "targets" / target for target in targets}
 
 
-def predict_days(config: Config, module: FluxModule, data: FluxDataModule) -> Predicted:
-    """Predict every test day once, by a trained network, in the light of the own days that the question shows."""
+def predict_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Beside | None = None) -> Predicted:
+    """Predict every test day once, by a trained network, in the light of the own days that the question shows.
+
+    ``beside`` as ``OwnAnswers`` takes it.
+    """
     if data.shown.any() and getattr(module.network, "own_days", None) is not None:
-        predicted = _with_own_days(config, module, data)
+        predicted = _with_own_days(config, module, data, beside)
     else:
         predicted = _alone(config, module, data)
     return predicted.where(data.predictable & data.test_days)
 
 
-def _with_own_days(config: Config, module: FluxModule, data: FluxDataModule) -> Predicted:
+def _with_own_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Beside | None) -> Predicted:
     """Predict site by site: what a site shows anywhere in its record counts for all of its days."""
-    answers = OwnAnswers(module, data, torch.device(accelerator(config)))
+    answers = OwnAnswers(module, data, torch.device(accelerator(config)), beside)
     sites = [answers(site, shown) for site, shown in enumerate(data.shown)]
     quantiles = [said for _, said in sites if said is not None]
     return Predicted(np.stack([flux for flux, _ in sites]), np.stack(quantiles) if quantiles else None)

@@ -29,6 +29,7 @@ class TrainedFold:
     module: FluxModule
     data: FluxDataModule
     split: Split
+    folder: Path
 
 
 def trained_folds(run: Path) -> Iterator[TrainedFold]:
@@ -58,4 +59,4 @@ def _fold(config: Config, prepared: Prepared, fold: int, folder: Path) -> Traine
     module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder))
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     hold_prior(module, folder)
-    return TrainedFold(config, module, data, split)
+    return TrainedFold(config, module, data, split, folder)

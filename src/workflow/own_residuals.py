@@ -1,0 +1,81 @@
+"""Mixed effects beside the network: how what it says of a site errs there, learned at the end of a fold.
+
+The network's own layer reads errors by features that it learned, one variance each; the correction of
+``own_days/empirical_bayes.py`` reads them by drivers, season and recent weather, which vary together from site to site,
+and is chosen under the very question of a few days shown and another year asked. They err differently, and the mean of
+the two errs less than either. It is learned from what is said of training sites, where trees answer that were grown
+without the site's cluster.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..config.schema import Config
+from ..datamodules.base import FluxDataModule
+from ..errors import UserError
+from ..modules.flux_module import FluxModule
+from ..own_days.correct import Corrected, corrected
+from ..own_days.empirical_bayes import EmpiricalBayes
+from ..own_days.records import Floats, FoldPredictions, Mask, Record
+from ..own_days.stored import load_corrections, save_corrections
+from .own_answers import OwnAnswers
+from .records import record_of_data, record_of_training
+from .stages import accelerator
+
+STORED = "own_residuals.json"
+
+
+@dataclass(frozen=True)
+class OwnResiduals:
+    """The correction of a fold, and its share in what own days say.
+
+    Attributes
+    ----------
+    record : the sites that are asked.
+    """
+
+    corrections: tuple[EmpiricalBayes, ...]
+    share: float
+    record: Record
+
+    @classmethod
+    def of_fold(cls, config: Config, data: FluxDataModule, fold: Path) -> "OwnResiduals | None":
+        """Read what a fold learned, to be asked about the sites of ``data``; None where it learned nothing.
+
+        Raises
+        ------
+        UserError
+            If what it learned is damaged.
+        """
+        if not (fold / STORED).exists():
+            return None
+        share = config.model.own_days.mixed_effects
+        return cls(load_corrections(fold / STORED), share, record_of_data(data))
+
+    def __call__(self, site: int, alone: Floats, shown: Mask) -> Floats:
+        """Correct what is said of a site without a look at own fluxes (day, target), in units, by those shown."""
+        return corrected(self.corrections, self.record, site, alone, shown)
+
+
+def learn_residuals(config: Config, module: FluxModule, data: FluxDataModule, fold: Path) -> None:
+    """Learn the correction from a fold's training sites into its folder.
+
+    Nothing is learned in a split in time, whose test asks about sites that everything was trained on, nor from too few
+    training sites to say how sites differ: there the network's own layer answers alone.
+    """
+    if config.model.own_days.mixed_effects == 0 or data.split.question == "new_years":
+        return
+    answers = OwnAnswers(module, data, torch.device(accelerator(config)))
+    record, training = record_of_training(data), data.train_sites
+    predicted = np.full(record.flux.shape, np.nan, np.float32)
+    for site in np.flatnonzero(training):
+        predicted[site] = answers(int(site), np.zeros(record.flux.shape[1:], bool))[0]
+    said = FoldPredictions(predicted, training, np.zeros_like(training))
+    try:
+        learned = Corrected.fit(["empirical_bayes"], record, [said])["empirical_bayes"]
+    except UserError:  # too few sites
+        return
+    save_corrections([one for one in learned.corrections[0] if isinstance(one, EmpiricalBayes)], fold / STORED)
