@@ -119,11 +119,13 @@ def test_script_measures_prints_and_writes(tmp_path):
     done = benchmark(*TINY, f"data.root={tmp_path}", f"output={output}")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    for words in ("windows/s", "ms/step", ">= 1.3", ">= 50", "<= 1.15", "cores", "load average"):
+    for words in ("windows/s", "ms/step", ">= 1.3", ">= 50", "<= 1.15", "<= 3", "cores", "load average"):
         assert words in done.stdout
     assert f"\nread: skipped, no fluxnet2015/daily.parquet in {tmp_path}; set data.root" in done.stdout
     written = json.loads(output.read_text())
-    assert set(written["results"]) == {"gather", "step"}
+    assert set(written["results"]) == {"gather", "step", "raci"}
+    assert [row["bar"] is None for row in written["results"]["raci"]] == [False, False, True]
+    assert written["results"]["raci"][1]["ratio"]["median"] < 1, "retrieval is a part of the step"
     assert [row["theirs"] is None for row in written["results"]["gather"]] == [False, False, False, True]
     assert written["results"]["step"][0]["bar"] == {"limit": 1.15, "at_least": False}
     assert written["settings"]["batch"] == 8 and written["machine"]["torch"] == torch.__version__

@@ -13,7 +13,7 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     """Measure the speeds asked for."""
     settings = parse_settings(arguments)
     # Imported only now: mistakes are said before the heavy libraries are loaded.
-    from . import gather, reading, step
+    from . import gather, raci, reading, step
     from .show import load, machine, print_rows, write_json
 
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False, soft_wrap=True)
@@ -26,6 +26,11 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     if "step" in settings.speeds:
         rows["step"] = step.measure(settings, threads)
         print_rows(f"step: training the LSTM, hidden 64, 365 days, batch {settings.batch}", rows["step"], console)
+    if "raci" in settings.speeds:
+        rows["raci"] = raci.measure(settings, threads)
+        print_rows(
+            f"raci: a training step, hidden {raci.WIDTH}, 365 days, batch {settings.batch}", rows["raci"], console
+        )
     if "read" in settings.speeds:
         why_not = reading.missing(settings.data.root)
         if why_not is None:

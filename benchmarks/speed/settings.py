@@ -9,7 +9,7 @@ from raciflux.errors import UserError
 
 from ..keys import lines_of, settings_of
 
-SPEEDS = ("gather", "step", "read")
+SPEEDS = ("gather", "step", "raci", "read")
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Settings:
     sites: int = key(192, "made-up towers, each with 15 years of 15 drivers", bounds=(1, 10_000))
     batch: int = key(256, "windows a batch", bounds=(1, 65_536))
     batches: int = key(128, "gather: batches a round", bounds=(1, 100_000))
-    steps: int = key(2, "step: training steps a round", bounds=(1, 10_000))
+    steps: int = key(2, "step, raci: training steps a round", bounds=(1, 10_000))
     seed: int = key(0, "seed of numbers, weights and order", bounds=(0, 2**31 - 1))
     output: str | None = key(None, "JSON file to write the results to")
     data: DataFolder = key(DataFolder, "where the real towers are (speed=read)")  # noqa: RUF009  as dataclasses.field
