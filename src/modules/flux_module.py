@@ -63,6 +63,8 @@ class FluxModule(lightning.LightningModule):
         (bend,) = {scale.asinh_at for scale in scales}
         self.register_buffer("asinh_at", None if bend is None else torch.tensor(bend))
         self.register_buffer("levels", torch.tensor(QUANTILES), persistent=False)
+        if self.balance is not None and hasattr(network, "close"):
+            network.close = self.closed  # type: ignore[assignment]  # a plain attribute
 
     def in_units(self, scaled: Tensor) -> Tensor:
         """Turn scaled fluxes (..., target) into the targets' units."""
@@ -74,9 +76,11 @@ class FluxModule(lightning.LightningModule):
 
     def loss(self, raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """Return the loss of read-outs, in scaled units; a balance of the targets is part of them."""
-        if self.balance is not None:
-            raw = self.balance.read_out(raw, self.in_units, self.scaled)
-        return self.output.loss(raw, target, mask)
+        return self.output.loss(self.closed(raw), target, mask)
+
+    def closed(self, raw: Tensor) -> Tensor:
+        """Return read-outs whose targets keep their balance, where they have one."""
+        return raw if self.balance is None else self.balance.read_out(raw, self.in_units, self.scaled)
 
     def flux(self, raw: Tensor) -> Tensor:
         """Return the expected flux (batch, day, target) of read-outs, in units.

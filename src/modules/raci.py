@@ -52,6 +52,8 @@ class Raci(nn.Module):
             self.head = FluxHead(config.hidden, layout, head, config.dropout)
         self.moment_weight = config.moment_weight
         self.output = OUTPUTS[head.kind](head)
+        # FluxModule puts the carbon balance here: own days must correct the NEE that follows from RECO and GPP
+        self.close: Callable[[Tensor], Tensor] = _as_said
         self.first_guess = FirstGuess(config.first_guess.weight) if config.first_guess.enabled else None
         self.questions = tuple(config.own_days.visibility)
         self.own_days = OwnDays(config.hidden, layout, config.own_days.features) if config.own_days.enabled else None
@@ -67,9 +69,9 @@ class Raci(nn.Module):
         return self._beside_trees(read, batch), encoded
 
     def _beside_trees(self, read: Tensor, batch: Batch) -> Tensor:
-        if self.first_guess is None:
-            return read
-        return self.output.moved(read, self.first_guess(self.output.mean(read), batch))
+        if self.first_guess is not None:
+            read = self.output.moved(read, self.first_guess(self.output.mean(read), batch))
+        return self.close(read)
 
     def informed(self, read: Tensor, encoded: Tensor, batch: Batch, evidence: Evidence | None = None) -> Tensor:
         """Correct a read-out by the own days that are shown; ``evidence`` as ``OwnDays`` takes it."""
@@ -108,3 +110,7 @@ class Raci(nn.Module):
         before = condition[:, self.window.history - 1]
         read: Tensor = self.head(encoded, before) if isinstance(self.head, MomentHead) else self.head(encoded)
         return read, encoded, before
+
+
+def _as_said(read: Tensor) -> Tensor:
+    return read

@@ -30,15 +30,13 @@ Days = NDArray[np.bool_]
 
 
 def grow_trees(config: Config, data: FluxDataModule, fold: Path) -> None:
-    """Grow the trees of a fold into its folder, those that it does not hold yet.
+    """Grow the trees of a model with a first guess into the folder of a fold, those that it does not hold yet.
 
     Raises
     ------
     UserError
         If a target has no known day, or no validation day.
     """
-    if not has_first_guess(config):
-        return
     kind, trees = _kind(config.model)
     for name, learnt, _ in _shares(config.model, data.view()):
         if not (fold / FOLDER / name).exists():

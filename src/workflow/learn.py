@@ -29,7 +29,7 @@ from .own_residuals import learn_residuals
 from .predictions import Predicted, predict_days
 from .prepare import Prepared, simulation_data, tower_data
 from .progress import RunProgress
-from .stages import StageFolder, build_bank, build_module, fit, looks_at_own_days
+from .stages import StageFolder, build_bank, build_module, fit, has_first_guess, looks_at_own_days
 from .tracking import TrackedTraining, tracked_training
 
 
@@ -105,13 +105,16 @@ def _train_network(
     bank = build_bank(config, data)
     if bank is not None:
         bank.save(folder / "bank.npz")
-    grow_trees(config, data, folder)
+    if has_first_guess(config):
+        progress.now(f"{config.model.name} growing trees")
+        grow_trees(config, data, folder)
     stage = config.transfer.finetune
     module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder))
     towers = StageFolder(folder, "towers")
     loggers = tracked.stage("towers", data)
     fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
     if looks_at_own_days(config):
+        progress.now(f"{config.model.name} own days")
         widen_prior(config, module, data, folder)
         learn_residuals(config, module, data, folder)
         keep_own_past(data, folder)

@@ -91,7 +91,10 @@ class OwnAnswers:
             return flux, spread
         alone = self._laid(self.module.flux(windows.read[:, warmup:]), first)
         by = self.beside.share * (self.beside(site, alone, counts.numpy()) - flux)
-        return flux + by, None if spread is None else spread + by[..., None]
+        moved = flux + by
+        if self.module.balance is not None:
+            moved = self.module.balance.closed(moved)
+        return moved, None if spread is None else spread + by[..., None]
 
     def _evidence(self, windows: _Windows, own: Tensor, own_mask: Tensor) -> Evidence:
         """Add up what the windows say: each day is in the scored part of one of them."""

@@ -54,6 +54,10 @@ class RunProgress:
         """Count steps that will not run: finished earlier, or stopped early."""
         self.bar.advance(self.task, steps)
 
+    def now(self, doing: str) -> None:
+        """Name beside the bar what takes time without steps."""
+        self.bar.update(self.task, description=doing)
+
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         self.console.print(line, highlight=False, soft_wrap=True)
@@ -69,7 +73,7 @@ class StageProgress(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Count the steps that an earlier session did."""
         self.run.skip(trainer.global_step)
-        self.run.bar.update(self.run.task, description=self.name)
+        self.run.now(self.name)
 
     def on_train_batch_end(
         self,
@@ -86,8 +90,7 @@ class StageProgress(Callback):
         """Show the best score."""
         score = trainer.callback_metrics.get(MONITOR, torch.tensor(float("nan"))).item()
         self.best = min(self.best, score)
-        text = f"{self.name} [dim]validation RMSE / spread {self.best:.3f}[/dim]"
-        self.run.bar.update(self.run.task, description=text)
+        self.run.now(f"{self.name} [dim]validation RMSE / spread {self.best:.3f}[/dim]")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Say how the stage ended."""

@@ -133,3 +133,11 @@ def test_trained_on_gappy_towers_it_learns_and_predicts_in_balance(data, tmp_pat
         assert after[f"val/{name}/mean_rmse"] < 0.9 * before[f"val/{name}/mean_rmse"], name
     for _, _, flux, _ in quiet_trainer(tmp_path).predict(module, datamodule=data):
         assert torch.isfinite(flux).all() and in_balance(flux)
+
+
+def test_own_days_of_raci_correct_the_net_flux_that_follows_from_the_gross_ones():
+    module = module_for(CONFIGS["raci"])
+    batch = made_up_batch(LAYOUT)
+    read, _ = module.network.alone(batch)
+    flux = module.in_units(read[..., 0])
+    torch.testing.assert_close(flux[..., 2], flux[..., 1] - flux[..., 0], rtol=1e-4, atol=1e-4)
