@@ -23,6 +23,7 @@ from benchmarks.accuracy.embedded_grids import FACTORS, orthogonal_design  # noq
 from benchmarks.accuracy.grid import CEILING, Grid, Variant  # noqa: E402
 from benchmarks.accuracy.grids import GRIDS  # noqa: E402
 from benchmarks.accuracy.raci_grids import ROWS  # noqa: E402
+from benchmarks.accuracy.trust_table import trust_table  # noqa: E402
 
 EVERYTHING = {"models": [], "splits": []}
 
@@ -102,6 +103,17 @@ def test_only_the_folds_that_are_wanted_are_run_and_pooled(finished, runs, whole
     assert {cell.fold for cell in cells} == {0, 1} and len(cells) == 2 * 4 * 2
     folds = RunFolder(_place(whole, "lightgbm")).predictions()["fold"].to_numpy()
     assert set(folds.tolist()) == {0, 1}
+
+
+def test_models_with_a_bank_say_what_distance_tells_and_others_nothing(whole):
+    of_world = [(run, place) for run, place in whole if run.split == "world0" and not run.oracle]
+    rows = [line.split(" | ") for line in trust_table(of_world)[3:]]
+    assert {(row[0].removeprefix("| "), row[4]) for row in rows} == {
+        ("raci", "slow"),
+        ("raci", "fast"),
+        ("raci", "farthest"),
+    }
+    assert trust_table([one for one in of_world if one[0].model != "raci"]) == []
 
 
 def test_variants_of_one_model_are_told_apart_wherever_a_model_is_named(whole, written):

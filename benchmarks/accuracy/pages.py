@@ -14,6 +14,7 @@ from .grid import Grid
 from .interval_page import interval_table
 from .split_page import compare_split, models_table, write_split_page
 from .sweep_page import write_sweep
+from .trust_table import trust_table
 from .work import cells_of, pooled
 from .worlds import pooled_worlds
 
@@ -43,7 +44,12 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
         page = grid.file(f"{split}.md")
         write_split_page(name, grid, of_split, comparisons, folder, output / page)
         lines += ["", f"## Split: {split}", "", f"Sizes, both scores and each comparison: [{page}]({page})."]
-        lines += [*interval_table(of_split), *noise_ceiling(of_split[0][1]), *closed_table(of_split, comparisons)]
+        lines += [
+            *interval_table(of_split),
+            *trust_table(of_split),
+            *noise_ceiling(of_split[0][1]),
+            *closed_table(of_split, comparisons),
+        ]
         for comparison in comparisons:
             lines += models_table(comparison, comparison.scores[0])
         lines += ensembles_table(grid, of_split, HOUSE, folder, draws)
