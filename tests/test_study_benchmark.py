@@ -262,7 +262,9 @@ def test_another_world_has_another_hash(monkeypatch):
 
 
 def test_ensembles_of_seeds_are_compared_once_their_seeds_are_there(finished, whole, tmp_path):
-    grid = replace(TINY, seeds=2, ensembles=("raci", "lightgbm"))
+    # as if RACI without retrieval were a second baseline
+    rivals = {**TINY.variants, "raci_no_retrieval": Variant("tcn")}
+    grid = replace(TINY, seeds=2, ensembles=("raci", "raci_no_retrieval", "lightgbm"), variants=rivals)
     of_split = [(run, place) for run, place in whole if run.split == "world0" and run.model in grid.ensembles]
     assert ensembles.ensembles_table(grid, of_split, "raci", tmp_path, 100) == [], "one seed is no ensemble"
     twins = []
@@ -278,7 +280,9 @@ def test_ensembles_of_seeds_are_compared_once_their_seeds_are_there(finished, wh
         twins.append((replace(run, seed=1), twin))
     lines = ensembles.ensembles_table(grid, [*of_split, *twins], "raci", tmp_path, 100)
     assert "### Ensembles of 2 seeds" in lines
-    assert any(line.startswith("| raci_ensemble − lightgbm_ensemble |") for line in lines)
+    assert any(line.startswith("| raci_ensemble − ") for line in lines)
+    together = [line for line in lines if line.startswith("| raci_ensemble − raci_no_retrieval+lightgbm_ensemble |")]
+    assert len(together) == 1
     first = RunFolder(_place(whole, "raci")).predictions()["prediction"]
     mean = RunFolder(tmp_path / "tiny/world0/raci-ensemble").predictions()["prediction"]
     np.testing.assert_allclose(mean, first + 0.5, rtol=1e-4, atol=1e-4)
