@@ -179,3 +179,4 @@ class TrainingView:
     stopping_target: NDArray[np.float32]  # (site, day, target) scaled, 0 outside of ``stopping``
     train_sites: NDArray[np.bool_]  # (site,)
     scales: tuple[TargetScale, ...]  # of each target
+    simulated: NDArray[np.float32] | None = None  # (site, day, target) what who knows the simulation alone says; scaled

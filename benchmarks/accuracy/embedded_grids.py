@@ -37,6 +37,7 @@ def _unseen(pair: str) -> Grid:
         about=f"Unseen towers of the embedded worlds frozen in world.json ({pair}): half of the hidden variance is "
         f"shared with neighbours over 700 km, {CLAIM_TOWERS} towers. Networks are pretrained on the world's "
         "simulation. Everything was chosen in the development world; the others were opened once.",
+        candidates="candidates_embedded.yaml",
         variants=NO_RETRIEVAL,
         pools={"claim": tuple(claim)},
         folder="raci",

@@ -36,6 +36,10 @@ class RetrievalConfig:
         0.0, "neighbours nearer than this are hidden, beside the query's own cluster", bounds=(0.0, 20_100.0)
     )
     temperature: float = key(1.0, "above 1 weighs neighbours more alike, below 1 less", bounds=(0.01, 100.0))
+    pretrain: bool = key(
+        False,
+        "look neighbours up on the simulation too; off, as there like cells have like fluxes, and like towers do not",
+    )
     width: int = key(16, "width of a role's context", bounds=(1, 1024))
     neighbour_dropout: float = key(0.3, "chance that a neighbour is hidden in training", bounds=(0.0, 1.0))
     backend: str = key("auto", "auto: faiss where installed, else torch", choices=["auto", "faiss", "torch"])
@@ -68,6 +72,7 @@ class FirstGuessConfig:
         "parts of the training sites, each guessed by trees grown without it; own days learn from those",
         bounds=(2, 100),
     )
+    simulated: bool = key(True, "tell the trees what the network says when it has seen the simulation alone")
     trees: ToldTreesConfig = key(ToldTreesConfig, "the trees; they ask the roles and kinds of retrieval")
 
 

@@ -4,6 +4,9 @@ Attention has a few kernel weights on distances, not learned queries and keys: o
 Neighbours are found by ``batch["site"]`` alone; no target is looked at.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -72,6 +75,14 @@ class RoleAwareRetrieval(nn.Module):
         functions = [self._functions(pool.attention(batch["site"])) for _, pool in self._pools()]
         said: Tensor = terms @ torch.cat(functions, dim=1).transpose(1, 2)  # one product for all: most of the cost
         return said
+
+    @contextmanager
+    def finding_nobody(self) -> Iterator[None]:
+        """Answer as if no role had found a neighbour, for as long as this lasts."""
+        with ExitStack() as blind:
+            for _, pool in self._pools():
+                blind.enter_context(pool.finding_nobody())
+            yield
 
     def weights(self, batch: Batch) -> dict[str, Attention]:
         """Tell, for each role, which neighbours the context is made of and in which proportion."""

@@ -181,7 +181,7 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool)
         flux = in_units(model.predict(view, same_cube=False, wanted=data.predictable), view)
         return Predicted(flux, None).where(data.predictable)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
-    guess = first_guess_elsewhere(config, data, view, folder, np.asarray(np.isfinite(of_run).any(-1)))
+    guess = first_guess_elsewhere(config, data, view, folder, bank, np.asarray(np.isfinite(of_run).any(-1)))
     module = build_module(config, config.transfer.finetune, data, bank, view, guess)
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     hold_prior(module, folder)

@@ -19,6 +19,8 @@ from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
 from ..modules.baselines.boosted_trees import BoostedTrees
 from ..modules.baselines.neighbour_trees import NeighbourTrees
+from ..retrieval.bank import Bank
+from .simulated import simulated_flux
 from .stages import has_first_guess
 
 FOLDER = "first_guess"
@@ -29,7 +31,7 @@ Codes = NDArray[np.int64]
 Days = NDArray[np.bool_]
 
 
-def grow_trees(config: Config, data: FluxDataModule, fold: Path) -> None:
+def grow_trees(config: Config, data: FluxDataModule, fold: Path, bank: Bank | None) -> None:
     """Grow the trees of a model with a first guess into the folder of a fold, those that it does not hold yet.
 
     Raises
@@ -38,12 +40,12 @@ def grow_trees(config: Config, data: FluxDataModule, fold: Path) -> None:
         If a target has no known day, or no validation day.
     """
     kind, trees = _kind(config.model)
-    for name, learnt, _ in _shares(config.model, data.view()):
+    for name, learnt, _ in _shares(config.model, _told(config, data, data.view(), fold, bank)):
         if not (fold / FOLDER / name).exists():
             kind.fit(trees, learnt, config.data.split.cluster_km, config.seed).save(fold / FOLDER / name)
 
 
-def first_guess(config: Config, data: FluxDataModule, fold: Path) -> Floats | None:
+def first_guess(config: Config, data: FluxDataModule, fold: Path, bank: Bank | None) -> Floats | None:
     """Return what the trees of a fold say of its own cube (site, day, target), scaled; NaN on days that nobody asks.
 
     Raises
@@ -53,7 +55,7 @@ def first_guess(config: Config, data: FluxDataModule, fold: Path) -> Floats | No
     """
     if not has_first_guess(config):
         return None
-    view, (kind, _) = data.view(), _kind(config.model)
+    view, (kind, _) = _told(config, data, data.view(), fold, bank), _kind(config.model)
     guess = np.full(view.target.shape, np.nan, np.float32)
     for name, _, asked in _shares(config.model, view):
         wanted = asked & data.predictable
@@ -62,7 +64,7 @@ def first_guess(config: Config, data: FluxDataModule, fold: Path) -> Floats | No
 
 
 def first_guess_elsewhere(
-    config: Config, data: FluxDataModule, view: TrainingView, fold: Path, past: Days
+    config: Config, data: FluxDataModule, view: TrainingView, fold: Path, bank: Bank | None, past: Days
 ) -> Floats | None:
     """Return what the trees of a finished fold say of another cube, as ``first_guess`` does of its own.
 
@@ -74,6 +76,7 @@ def first_guess_elsewhere(
     if not has_first_guess(config):
         return None
     kind, _ = _kind(config.model)
+    view = _told(config, data, view, fold, bank, elsewhere=True)
     part = _by_years(past, view, config.model.first_guess.parts)
     guess = np.full((*past.shape, len(view.layout.targets)), np.nan, np.float32)
     for number in np.unique(part):
@@ -81,6 +84,15 @@ def first_guess_elsewhere(
         trees = kind.load(fold / FOLDER / (ALL if number < 0 else f"part{number}"))
         guess[wanted] = trees.predict(view, same_cube=False, wanted=wanted)[wanted]
     return guess
+
+
+def _told(
+    config: Config, data: FluxDataModule, view: TrainingView, fold: Path, bank: Bank | None, elsewhere: bool = False
+) -> TrainingView:
+    """Add to a view of the sites of ``data`` what the fold's pretrained network says of them, if there is one."""
+    if not config.model.first_guess.simulated:
+        return view
+    return replace(view, simulated=simulated_flux(config, data, fold, bank, view if elsewhere else None))
 
 
 def _shares(model: RaciConfig, view: TrainingView) -> Iterator[tuple[str, TrainingView, Days]]:

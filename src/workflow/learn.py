@@ -2,6 +2,7 @@
 
 import gc
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,16 @@ from .own_residuals import learn_residuals
 from .predictions import Predicted, predict_days
 from .prepare import Prepared, simulation_data, tower_data
 from .progress import RunProgress
-from .stages import StageFolder, build_bank, build_module, fit, has_first_guess, looks_at_own_days
+from .stages import (
+    StageFolder,
+    build_bank,
+    build_module,
+    fit,
+    has_first_guess,
+    hidden_neighbours,
+    looks_at_own_days,
+    looks_up,
+)
 from .tracking import TrackedTraining, tracked_training
 
 
@@ -107,9 +117,9 @@ def _train_network(
         bank.save(folder / "bank.npz")
     if has_first_guess(config):
         progress.now(f"{config.model.name} growing trees")
-        grow_trees(config, data, folder)
+        grow_trees(config, data, folder, bank)
     stage = config.transfer.finetune
-    module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder))
+    module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder, bank))
     towers = StageFolder(folder, "towers")
     loggers = tracked.stage("towers", data)
     fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
@@ -126,6 +136,10 @@ def _train_network(
     return Learned(data, predicted, towers.score())
 
 
+def _asks_simulation(config: Config) -> bool:
+    return looks_up(config) and bool(config.model.retrieval.pretrain)
+
+
 def _pretrain(
     config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
 ) -> tuple[Scaler | None, list[FineTune]]:
@@ -136,6 +150,7 @@ def _pretrain(
     data = simulation_data(config, prepared, split)
     module = build_module(config, stage, data, build_bank(config, data))
     loggers = tracked.stage("pretrain", data)
-    fit(config, stage, place, data, module, callbacks=[], loggers=loggers, progress=progress)
+    with nullcontext() if _asks_simulation(config) else hidden_neighbours(module):
+        fit(config, stage, place, data, module, callbacks=[], loggers=loggers, progress=progress)
     best = place.checkpoints / "best.ckpt"
     return data.scaler, [FineTune(best, config.transfer.freeze, folder / "transfer.json")]

@@ -3,7 +3,8 @@
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def build_module(
     if isinstance(network, Raci) and network.first_guess is not None and guess is not None:
         network.first_guess.attach(guess)
     return FluxModule(network, data.layout, config.head, data.scaler.targets, len(data.train_sites), stage)
+
+
+@contextmanager
+def hidden_neighbours(module: FluxModule) -> Iterator[None]:
+    """Let the network of a stage find nobody, for as long as this lasts; nothing for a network that looks nobody up."""
+    retrieval = module.network.retrieval if isinstance(module.network, Raci) else None
+    with nullcontext() if retrieval is None else retrieval.finding_nobody():
+        yield
 
 
 def looks_up(config: Config) -> bool:

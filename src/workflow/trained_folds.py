@@ -56,7 +56,7 @@ def _fold(config: Config, prepared: Prepared, fold: int, folder: Path) -> Traine
         prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed, scaler
     )
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
-    module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder))
+    module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder, bank))
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     hold_prior(module, folder)
     return TrainedFold(config, module, data, split, folder)

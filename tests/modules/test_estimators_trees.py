@@ -12,7 +12,15 @@ from raciflux.contracts import TrainingView
 from raciflux.errors import UserError
 from raciflux.modules.baselines.boosted_trees import BoostedTrees
 from raciflux.modules.baselines.random_forest import RandomForest
-from raciflux.modules.baselines.tree_features import LAGS, SPANS, feature_names, features_on, site_features
+from raciflux.modules.baselines.tree_features import (
+    LAGS,
+    SPANS,
+    Several,
+    SimulatedFlux,
+    feature_names,
+    features_on,
+    site_features,
+)
 
 BOOSTED = LightGbmConfig(rounds=40, min_leaf=5, patience=5)
 FOREST = RandomForestConfig(trees=8, leaves=16, min_leaf=5)
@@ -53,6 +61,27 @@ def test_features_are_what_a_loop_reads_off_the_record(view):
         for day in (0, 1, 6, 29, 181, 182, 300, 419, DAYS - 1):
             expected = naive_features(view, site, day)
             np.testing.assert_allclose(built[day], [expected[name] for name in names], rtol=0, atol=1e-5)
+
+
+def test_what_the_simulation_says_stands_beside_the_drivers_with_its_mean_over_a_year(view):
+    said = np.random.default_rng(0).normal(size=view.target.shape).astype(np.float32)
+    said[3, 200:420] = np.nan
+    told = SimulatedFlux(said, view.layout.targets)
+    columns = told.of_site(3)
+    assert told.names == ("GPP_simulated", "NEE_simulated", "GPP_simulated_year", "NEE_simulated_year")
+    np.testing.assert_array_equal(columns[:, :2], said[3])
+    for day in (181, 182, 500, DAYS - 1):
+        year = said[3, max(0, day - 364) : day + 1]
+        known = np.isfinite(year[:, 0]).sum()
+        expected = np.nanmean(year, axis=0) if known >= 182.5 else [np.nan, np.nan]
+        np.testing.assert_allclose(columns[day, 2:], expected, rtol=0, atol=1e-5)
+    bare = site_features(view, 3)
+    both = site_features(view, 3, Several(told, told))
+    assert both.shape[1] == bare.shape[1] + 8
+    trees = BoostedTrees.fit(BOOSTED, replace(view, simulated=said), 50.0, 0)
+    assert trees.boosters["GPP"].feature_name() == feature_names(view.layout, told)
+    with pytest.raises(UserError, match="other inputs"):
+        trees.predict(view, same_cube=True)
 
 
 @given(st.integers(0, DAYS - 2), st.integers(0, SITES - 1))

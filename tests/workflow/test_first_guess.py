@@ -13,6 +13,7 @@ from raciflux.errors import UserError
 from raciflux.modules.baselines.boosted_trees import BoostedTrees
 from raciflux.modules.baselines.neighbour_trees import NeighbourTrees
 from raciflux.workflow.first_guess import first_guess, grow_trees
+from raciflux.workflow.stages import build_bank
 
 from worlds import carbon_cube, poisoned, split_in_time, tiny_data, tiny_split
 
@@ -30,8 +31,9 @@ RACI = RaciConfig(
 
 def guessed(cube: xr.Dataset, split: Split, folder: Path, model: RaciConfig = RACI, **data_changes) -> np.ndarray:
     config, data = replace(CONFIG, model=model), tiny_data(cube, split, **data_changes)
-    grow_trees(config, data, folder)
-    return first_guess(config, data, folder)
+    bank = build_bank(config, data)
+    grow_trees(config, data, folder, bank)
+    return first_guess(config, data, folder, bank)
 
 
 def test_a_training_site_is_guessed_by_trees_that_never_saw_its_cluster(tmp_path):
@@ -114,7 +116,7 @@ def test_finished_trees_are_not_grown_again_and_damaged_ones_are_one_line(tmp_pa
     assert text.stat().st_mtime_ns == written
     text.write_text(text.read_text()[:200])
     with pytest.raises(UserError, match="not a readable fitted model") as caught:
-        first_guess(replace(CONFIG, model=RACI), tiny_data(cube, split), tmp_path)
+        first_guess(replace(CONFIG, model=RACI), tiny_data(cube, split), tmp_path, None)
     assert "\n" not in str(caught.value)
 
 

@@ -35,7 +35,9 @@ class BoostedTrees(Trees):
             If a target has no known day, or no validation day.
         """
         require_known_days(config.name, view)
-        return cls(boosted(config, view, seed))
+        made = cls({})
+        made.boosters = boosted(config, view, seed, made.beside(view, same_cube=True))
+        return made
 
 
 def boosted(

@@ -14,6 +14,7 @@ from ...retrieval.neighbour_flux import NeighbourFlux
 from .boosted_trees import boosted
 from .known_sites import require_known_days
 from .stored import reading
+from .tree_features import Beside, Several
 from .trees import Trees, read_boosters
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ class NeighbourTrees(Trees):
         made.boosters = boosted(config, view, seed, made.beside(view, same_cube=True))
         return made
 
-    def beside(self, view: TrainingView, same_cube: bool) -> NeighbourFlux:
-        """Ask the neighbours of every site of a view."""
-        return NeighbourFlux(self.bank, view, same_cube, self.asked)
+    def beside(self, view: TrainingView, same_cube: bool) -> Beside:
+        """Ask the neighbours of every site of a view, beside what all trees are told."""
+        told, asked = super().beside(view, same_cube), NeighbourFlux(self.bank, view, same_cube, self.asked)
+        return asked if told is None else Several(told, asked)
 
     def _write(self, folder: Path) -> None:
         super()._write(folder)

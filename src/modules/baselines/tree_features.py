@@ -10,7 +10,8 @@ from ...contracts import Layout, TrainingView
 Floats = NDArray[np.float32]
 
 LAGS = (1, 2, 3, 7, 14, 30)  # days
-SPANS = (7, 30, 90, 365)  # days up to and including the day itself
+YEAR = 365
+SPANS = (7, 30, 90, YEAR)  # days up to and including the day itself
 COVERAGE = 0.5  # of a span's days must be known for a mean
 
 
@@ -20,6 +21,32 @@ class Beside(Protocol):
     names: tuple[str, ...]
 
     def of_site(self, site: int | np.int64) -> Floats: ...  # noqa: D102
+
+
+class SimulatedFlux:
+    """What who knows the simulation alone says of a site's days, and its mean over the year up to the day."""
+
+    def __init__(self, simulated: Floats, targets: tuple[str, ...]) -> None:
+        self.simulated = simulated
+        self.names = tuple(f"{target}_{what}" for what in ("simulated", "simulated_year") for target in targets)
+
+    def of_site(self, site: int | np.int64) -> Floats:
+        """Return the columns (day, 2 * target); NaN where nothing is said."""
+        said = self.simulated[site]
+        year = _rolling_means(said, np.isfinite(said), (YEAR,))
+        return np.concatenate([said, *year], axis=1)
+
+
+class Several:
+    """What several tell of a day, one after another."""
+
+    def __init__(self, *tellers: Beside) -> None:
+        self.tellers = tellers
+        self.names = tuple(name for teller in tellers for name in teller.names)
+
+    def of_site(self, site: int | np.int64) -> Floats:
+        """Return the columns of all."""
+        return np.concatenate([teller.of_site(site) for teller in self.tellers], axis=1)
 
 
 def feature_names(layout: Layout, beside: Beside | None = None) -> list[str]:
@@ -39,7 +66,7 @@ def site_features(view: TrainingView, site: int | np.int64, beside: Beside | Non
     drivers = np.where(known, view.fast[site], np.float32(np.nan))
     static = np.where(view.static_mask[site], view.static[site], np.float32(np.nan))
     place = np.concatenate([static, view.classes[site]]).astype(np.float32)
-    columns = [drivers, *(_lagged(drivers, lag) for lag in LAGS), *_rolling_means(drivers, known)]
+    columns = [drivers, *(_lagged(drivers, lag) for lag in LAGS), *_rolling_means(drivers, known, SPANS)]
     columns += [beside.of_site(site)] if beside is not None else []
     return np.concatenate([*columns, np.broadcast_to(place, (len(drivers), len(place)))], axis=1)
 
@@ -60,13 +87,13 @@ def _lagged(drivers: Floats, lag: int) -> Floats:
     return np.concatenate([before, drivers[:-lag]])
 
 
-def _rolling_means(drivers: Floats, known: NDArray[np.bool_]) -> list[Floats]:
-    """Mean of each driver (day, feature) over each of ``SPANS``."""
+def _rolling_means(drivers: Floats, known: NDArray[np.bool_], spans: tuple[int, ...]) -> list[Floats]:
+    """Mean of each driver (day, feature) over each span of days."""
     # float64: a running total over decades in float32 loses the digits that a week's difference needs
     total = _from_zero(np.where(known, drivers, 0.0).astype(np.float64))
     count = _from_zero(known.astype(np.int64))
     means = []
-    for span in SPANS:
+    for span in spans:
         days = _last(count, span)
         mean = _last(total, span) / np.maximum(days, 1)
         means.append(np.where(days >= COVERAGE * span, mean, np.nan).astype(np.float32))

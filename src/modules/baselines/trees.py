@@ -12,7 +12,7 @@ from ...atomic import replacing
 from ...contracts import TrainingView
 from ...errors import UserError
 from .stored import reading
-from .tree_features import Beside, feature_names, features_on, site_features
+from .tree_features import Beside, SimulatedFlux, feature_names, features_on, site_features
 
 if TYPE_CHECKING:
     import lightgbm
@@ -54,8 +54,8 @@ class Trees:
 
     def beside(self, view: TrainingView, same_cube: bool) -> Beside | None:
         """Return what else these trees are told of the sites of a view."""
-        del view, same_cube
-        return None
+        del same_cube
+        return None if view.simulated is None else SimulatedFlux(view.simulated, view.layout.targets)
 
     def _refuse_other_inputs(self, view: TrainingView, beside: Beside | None) -> None:
         fitted = {name: booster.feature_name() for name, booster in self.boosters.items()}
