@@ -83,6 +83,20 @@ RACI_GRIDS: dict[str, Grid] = {
         folder="raci",
         stem="new_years",
     ),
+    "raci_intervals": Grid(
+        experiment="fluxnet2015",
+        splits={"absolute": (*SPATIAL, "calibration.kind=cross_conformal", "calibration.score=absolute")},
+        models=("raci", "lightgbm", "ct_lstm"),
+        regime=("transfer.finetune.steps=200",),
+        seeds=1,
+        tuned_on=None,
+        about="Intervals of nominal 90 % at unseen FLUXNET2015 towers, calibrated on out-of-fold predictions of training"
+        " clusters; GPP is a partitioned product. The baselines are those of the benchmark of intervals, at defaults.",
+        shares=dict.fromkeys(("lightgbm", "ct_lstm"), "intervals"),
+        tuned_by=("raci",),
+        folder="raci",
+        stem="intervals",
+    ),
     "raci_ablation": Grid(
         experiment="fluxnet2015",
         splits={"spatial": SPATIAL},
