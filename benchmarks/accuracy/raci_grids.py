@@ -90,8 +90,8 @@ RACI_GRIDS: dict[str, Grid] = {
         regime=("transfer.finetune.steps=200",),
         seeds=1,
         tuned_on=None,
-        about="Intervals of nominal 90 % at unseen FLUXNET2015 towers, calibrated on out-of-fold predictions of training"
-        " clusters; GPP is a partitioned product. The baselines are those of the benchmark of intervals, at defaults.",
+        about="Intervals of nominal 90 % at unseen FLUXNET2015 towers, calibrated on out-of-fold predictions of "
+        "training clusters; GPP is a partitioned product. The baselines, at defaults, are those of `intervals/`.",
         shares=dict.fromkeys(("lightgbm", "ct_lstm"), "intervals"),
         tuned_by=("raci",),
         folder="raci",
