@@ -58,6 +58,11 @@ class OwnDaysConfig:
         "share of a mixed-effects correction in what own days say, learned at the end of a fold; unused in time",
         bounds=(0.0, 1.0),
     )
+    trees: float = key(
+        0.6,
+        "share of trees grown on the site's own errors, with very many shown days; needs mixed_effects",
+        bounds=(0.0, 1.0),
+    )
     features: int = key(12, "learned features whose coefficients a site may have of its own", bounds=(0, 256))
 
 

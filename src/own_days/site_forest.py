@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import UserError
 from .features import driver_names, trailing_mean
 from .records import Doubles, Floats, Mask, Record
 
@@ -34,12 +33,6 @@ class SiteForest:
     jobs: int = 1
     _site: int = -1
     _features: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
-
-    def __post_init__(self) -> None:
-        try:
-            import sklearn.ensemble  # noqa: F401
-        except ImportError:
-            raise UserError("a random forest per site needs scikit-learn; pip install scikit-learn") from None
 
     def __call__(self, site: int, shown: Mask) -> Floats:
         """Return the answer (day, target); NaN where no day of a target is shown."""

@@ -36,7 +36,7 @@ from .known_places import as_in_the_run, known_sites
 from .learn import in_units
 from .own_fluxes import measured_here, own_past
 from .own_prior import hold_prior
-from .own_residuals import OwnResiduals
+from .own_residuals import readings_of_fold
 from .pooled import Pooled
 from .predictions import Predicted, predict_days, scored_folders
 from .stages import StageFolder, build_module, looks_at_own_days, looks_up
@@ -185,7 +185,7 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool)
     module = build_module(config, config.transfer.finetune, data, bank, view, guess)
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")
     hold_prior(module, folder)
-    predicted = predict_days(config, module, data, OwnResiduals.of_fold(config, data, folder))
+    predicted = predict_days(config, module, data, readings_of_fold(config, data, folder))
     if bank is None:
         return predicted
     return replace(predicted, distance=distance_to_bank(bank, view, same_cube=False))

@@ -1,5 +1,6 @@
 """Answers of a trained network at one site, given any of the site's own days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,8 +33,7 @@ class _Windows:
 class Beside(Protocol):
     """Another reading of own days: (site, what is said alone, shown) -> (day, target), in units, and its share."""
 
-    @property
-    def share(self) -> float: ...  # noqa: D102
+    def share(self, shown: Days) -> Floats: ...  # noqa: D102
 
     def __call__(self, site: int, alone: Floats, shown: Days) -> Floats: ...  # noqa: D102
 
@@ -49,11 +49,11 @@ class OwnAnswers:
     module : a trained RACI with own days, its retrieval attached to the sites of ``data``.
     data : drivers and fluxes of the sites.
     device : where to compute.
-    beside : another reading of the shown days, averaged with the network's; None leaves the network's alone.
+    beside : other readings of the shown days, each averaged with what those before it say, the network first.
     """
 
     def __init__(
-        self, module: FluxModule, data: FluxDataModule, device: torch.device, beside: Beside | None = None
+        self, module: FluxModule, data: FluxDataModule, device: torch.device, beside: Sequence[Beside] = ()
     ) -> None:
         assert isinstance(module.network, Raci)
         self.module, self.network = module.to(device).eval(), module.network
@@ -87,11 +87,13 @@ class OwnAnswers:
         quantiles = self.module.quantiles(scored)
         flux = self._laid(self.module.flux(scored), first)
         spread = None if quantiles is None else self._laid(quantiles, first)
-        if self.beside is None or not bool(counts.any()):
+        if not self.beside or not bool(counts.any()):
             return flux, spread
-        alone = self._laid(self.module.flux(windows.read[:, warmup:]), first)
-        by = self.beside.share * (self.beside(site, alone, counts.numpy()) - flux)
-        moved = flux + by
+        alone, seen = self._laid(self.module.flux(windows.read[:, warmup:]), first), counts.numpy()
+        moved = flux
+        for reading in self.beside:
+            moved = moved + reading.share(seen) * (reading(site, alone, seen) - moved)
+        by = moved - flux
         if self.module.balance is not None:
             moved = self.module.balance.closed(moved)
         return moved, None if spread is None else spread + by[..., None]

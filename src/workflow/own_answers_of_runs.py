@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .own_answers import OwnAnswers
-from .own_residuals import OwnResiduals
+from .own_residuals import readings_of_fold
 from .stages import accelerator, looks_at_own_days
 from .trained_folds import trained_folds
 
@@ -38,6 +38,6 @@ def _folds(run: Path) -> list[tuple[NDArray[np.bool_], OwnAnswers]]:
         if not looks_at_own_days(fold.config):
             raise UserError(f"{run}: model={fold.config.model.name} does not look at own days; name a run of raci")
         tested = fold.split.members("test", fold.data.cube["site_id"].to_numpy())
-        beside = OwnResiduals.of_fold(fold.config, fold.data, fold.folder)
+        beside = readings_of_fold(fold.config, fold.data, fold.folder)
         folds.append((tested, OwnAnswers(fold.module, fold.data, torch.device(accelerator(fold.config)), beside)))
     return folds

@@ -19,9 +19,10 @@ from ..errors import UserError
 from ..modules.flux_module import FluxModule
 from ..own_days.correct import Corrected, corrected
 from ..own_days.empirical_bayes import EmpiricalBayes
+from ..own_days.own_trees import OwnTrees
 from ..own_days.records import Floats, FoldPredictions, Mask, Record
 from ..own_days.stored import load_corrections, save_corrections
-from .own_answers import OwnAnswers
+from .own_answers import Beside, OwnAnswers
 from .records import record_of_data, record_of_training
 from .stages import accelerator
 
@@ -30,7 +31,7 @@ STORED = "own_residuals.json"
 
 @dataclass(frozen=True)
 class OwnResiduals:
-    """The correction of a fold, and its share in what own days say.
+    """The correction of a fold, and its weight in what own days say.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class OwnResiduals:
     """
 
     corrections: tuple[EmpiricalBayes, ...]
-    share: float
+    weight: float
     record: Record
 
     @classmethod
@@ -52,12 +53,30 @@ class OwnResiduals:
         """
         if not (fold / STORED).exists():
             return None
-        share = config.model.own_days.mixed_effects
-        return cls(load_corrections(fold / STORED), share, record_of_data(data))
+        return cls(load_corrections(fold / STORED), config.model.own_days.mixed_effects, record_of_data(data))
+
+    def share(self, shown: Mask) -> Floats:
+        """Return how much the correction counts (day, target)."""
+        return np.full(shown.shape, self.weight, np.float32)
 
     def __call__(self, site: int, alone: Floats, shown: Mask) -> Floats:
         """Correct what is said of a site without a look at own fluxes (day, target), in units, by those shown."""
         return corrected(self.corrections, self.record, site, alone, shown)
+
+
+def readings_of_fold(config: Config, data: FluxDataModule, fold: Path) -> list[Beside]:
+    """Return what reads own days beside the network of a fold: its mixed effects, and trees on the same features.
+
+    Raises
+    ------
+    UserError
+        If what the fold learned is damaged.
+    """
+    mixed = OwnResiduals.of_fold(config, data, fold)
+    if mixed is None:
+        return []
+    trees = OwnTrees([one.features for one in mixed.corrections], config.model.own_days.trees, mixed.record)
+    return [mixed, trees] if trees.most > 0 else [mixed]
 
 
 def learn_residuals(config: Config, module: FluxModule, data: FluxDataModule, fold: Path) -> None:

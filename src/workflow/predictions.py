@@ -54,7 +54,7 @@ def scored_folders(folder: Path, targets: Sequence[str]) -> dict[str, Path]:
     return {target: folder if len(targets) == 1 else folder / "targets" / target for target in targets}
 
 
-def predict_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Beside | None = None) -> Predicted:
+def predict_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Sequence[Beside] = ()) -> Predicted:
     """Predict every test day once, by a trained network, in the light of the own days that the question shows.
 
     ``beside`` as ``OwnAnswers`` takes it.
@@ -66,7 +66,7 @@ def predict_days(config: Config, module: FluxModule, data: FluxDataModule, besid
     return predicted.where(data.predictable & data.test_days)
 
 
-def _with_own_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Beside | None) -> Predicted:
+def _with_own_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Sequence[Beside]) -> Predicted:
     """Predict site by site: what a site shows anywhere in its record counts for all of its days."""
     answers = OwnAnswers(module, data, torch.device(accelerator(config)), beside)
     sites = [answers(site, shown) for site, shown in enumerate(data.shown)]

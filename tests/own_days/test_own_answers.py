@@ -53,8 +53,8 @@ def test_without_own_days_the_answer_is_the_run_s_and_with_them_it_is_nearer(rac
 def test_mixed_effects_answer_beside_the_network_and_only_where_days_are_shown(raci: Path) -> None:
     for fold in trained_folds(raci):
         beside = OwnResiduals.of_fold(fold.config, fold.data, fold.folder)
-        assert beside is not None and beside.share == 0.5
-        alone, both = (OwnAnswers(fold.module, fold.data, torch.device("cpu"), one) for one in (None, beside))
+        assert beside is not None and beside.weight == 0.5
+        alone, both = (OwnAnswers(fold.module, fold.data, torch.device("cpu"), one) for one in ((), (beside,)))
         site = int(np.flatnonzero(fold.split.members("test", fold.data.cube["site_id"].to_numpy()))[0])
         none = np.zeros_like(fold.data.measured[site])
         said = alone(site, none)[0]
