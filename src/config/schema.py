@@ -61,7 +61,30 @@ class CubeSource:
     path: str = key(MISSING, "Zarr folder, relative to data.root")
 
 
-SOURCES: dict[str, type] = {"embedded": EmbeddedSource, "table": TableSource, "cube": CubeSource}
+@dataclass
+class FluxnetSource:
+    """FLUXNET-standard downloads: FLUXNET2015, FLUXNET-CH4, AmeriFlux FLUXNET and BASE, ICOS."""
+
+    kind: str = key("fluxnet", "which reader", choices=["fluxnet"])
+    path: str = key(MISSING, "folder of downloads, a ZIP or a CSV, relative to data.root; the network's names are kept")
+    product: str = key(
+        "", "only this product; empty takes all", choices=["", "FLUXNET2015", "FLUXNET-CH4", "FLUXNET", "BASE"]
+    )
+    steps: str = key(
+        "auto",
+        "auto: half-hours, which tell what was measured, where a site has them, else days",
+        choices=["auto", "half_hours", "days"],
+    )
+    least_share: float = key(0.8, "share of a day's half-hours that must be known for its value", bounds=(0.01, 1.0))
+    site_facts: list[str] = key([], "BIF or BADM files, relative to data.root; empty looks beside the tables")
+
+
+SOURCES: dict[str, type] = {
+    "embedded": EmbeddedSource,
+    "table": TableSource,
+    "cube": CubeSource,
+    "fluxnet": FluxnetSource,
+}
 
 
 @dataclass

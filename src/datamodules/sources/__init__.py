@@ -7,18 +7,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...config.schema import CubeSource, EmbeddedSource, TableSource
+from ...config.schema import CubeSource, EmbeddedSource, FluxnetSource, TableSource
 from ...errors import UserError
 from ..cube import attributes, validate
 from . import embedded, stored_cube, table
+from .fluxnet import read as fluxnet
 
 Reader = Callable[[str, Any, Path, Sequence[str]], xr.Dataset]
 
-READERS: dict[str, Reader] = {"embedded": embedded.read, "table": table.read, "cube": stored_cube.read}
+READERS: dict[str, Reader] = {
+    "embedded": embedded.read,
+    "table": table.read,
+    "cube": stored_cube.read,
+    "fluxnet": fluxnet.read,
+}
 
 
 def read(
-    pair: str, source: EmbeddedSource | TableSource | CubeSource, root: Path, sites: Sequence[str] = ()
+    pair: str, source: EmbeddedSource | TableSource | CubeSource | FluxnetSource, root: Path, sites: Sequence[str] = ()
 ) -> xr.Dataset:
     """Read a source into a validated cube.
 

@@ -1,0 +1,56 @@
+"""From values in the order of a file to a cube: days on one axis, units of the house, what is implausible masked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ...variables import lookup
+
+Doubles = NDArray[np.float64]
+
+
+def plausible(name: str, values: Doubles, notes: list[str]) -> Doubles:
+    """Mask what lies outside the plausible range of a variable of the house; say how many in ``notes``."""
+    low, high = lookup(name).plausible
+    outside = (values < low) | (values > high)
+    if outside.any():
+        notes.append(f"{name}: {int(outside.sum())} values outside [{low:g}, {high:g}] {lookup(name).unit} were masked")
+    return np.where(outside, np.nan, values)
+
+
+def on_days(values: NDArray[np.floating], about: dict[str, str]) -> xr.DataArray:
+    """Make a variable of the cube of (site, day)."""
+    return xr.DataArray(values.astype(np.float32), dims=("site", "time"), attrs=about)
+
+
+def share_of(name: str, words: str) -> dict[str, str]:
+    """CF attributes of a share of the day."""
+    return {"units": "1", "long_name": f"{words}: {lookup(name).long_name}"}
+
+
+def coordinates(
+    site_ids: Sequence[str], lat: Doubles, lon: Doubles, first_day: np.datetime64, days: int, calendar: str
+) -> dict[str, xr.DataArray]:
+    """Coordinates of a cube whose days follow one another from the first."""
+    time = (first_day + np.arange(days)).astype("datetime64[ns]")
+    return {
+        "site_id": xr.DataArray(np.array(site_ids), dims="site", attrs={"cf_role": "timeseries_id"}),
+        "lat": xr.DataArray(lat, dims="site", attrs={"units": "degrees_north", "standard_name": "latitude"}),
+        "lon": xr.DataArray(lon, dims="site", attrs={"units": "degrees_east", "standard_name": "longitude"}),
+        "time": xr.DataArray(time, dims="time", attrs={"standard_name": "time", "source_calendar": calendar}),
+    }
+
+
+def described(product: str, version: str, licence: str, citation: str, notes: Sequence[str]) -> dict[str, str]:
+    """Attributes of a cube: what it is, whose, and what was done while it was read."""
+    return {
+        "title": product,
+        "source": f"{product}, {version}" if version else product,
+        "licence": licence,
+        "citation": citation,
+        "Conventions": "CF-1.11",
+        "featureType": "timeSeries",
+        "reading_notes": "\n".join(notes),
+    }

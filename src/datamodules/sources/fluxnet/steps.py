@@ -1,0 +1,142 @@
+"""Read a FLUXNET-standard table: time stamps and numbers of its steps, as the file gives them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ....errors import UserError, did_you_mean
+from ..files import ROW, damaged
+from .archives import Member
+from .file_names import BASE, HALF_HOURLY, FileName
+
+MISSING = -9999.0
+STARTS = ("TIMESTAMP_START", "TIMESTAMP")  # days have one stamp, shorter steps begin and end
+FORMAT = "%Y%m%d%H%M"
+DIGITS_OF_A_DAY = 8  # of a stamp without a time
+MINUTES = {HALF_HOURLY: 30, "HR": 60}
+COMMENT = "#"  # AmeriFlux BASE begins with lines that name site and version
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a table in the order of time.
+
+    Attributes
+    ----------
+    table : columns ``day`` (date of a step's beginning, local standard time), ``minute`` (of that day; 0 of a day) and
+        the wanted numbers as float64, null where missing.
+    there : every column of the file.
+    notes : what a reader of the audit should know.
+    """
+
+    table: pl.DataFrame
+    there: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def columns_of(path: Path, name: FileName, where: str) -> list[str]:
+    """Return the columns of a table.
+
+    Raises
+    ------
+    UserError
+        If the file is empty or no table, or a column stands twice.
+    """
+    header = _header(path, name, where)
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        raise UserError(f"{where}: the column {twice[0]!r} is there twice; download the file again")
+    if not any(start in header for start in STARTS):
+        near = did_you_mean(STARTS[0], header[:40])
+        raise UserError(f"{where}: no column TIMESTAMP_START or TIMESTAMP; {near}")
+    return header
+
+
+def read_steps(path: Path, name: FileName, member: Member, wanted: list[str]) -> Steps:
+    """Read the wanted columns of a table.
+
+    Raises
+    ------
+    UserError
+        A cell is no number, a time stamp is unreadable, off the steps' grid or there twice, or the file is damaged.
+    """
+    where = member.where
+    there = columns_of(path, name, where)
+    start = next(column for column in STARTS if column in there)
+    try:
+        scanned = pl.scan_csv(
+            path,
+            infer_schema=False,
+            comment_prefix=COMMENT if name.product == BASE else None,
+            truncate_ragged_lines=False,
+        )
+        text = scanned.with_row_index(ROW, offset=1).select(ROW, start, *wanted).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise damaged(member.path, error) from None
+    if text.is_empty():
+        raise UserError(f"{where}: has no rows; download it again")
+    stamps = _stamps(text, start, where)
+    numbers = [_numbers(text, column, where) for column in wanted]
+    table = pl.DataFrame([text[ROW], stamps.alias("begins"), *numbers])
+    _refuse_off_grid(table, text, start, name, where)
+    _refuse_twice(table, text, start, where)
+    ordered = bool(table["begins"].is_sorted())
+    notes = () if ordered else (f"{where}: rows were not in the order of time and were sorted",)
+    day = pl.col("begins").dt.date().alias("day")
+    minute = (pl.col("begins").dt.hour().cast(pl.Int32) * 60 + pl.col("begins").dt.minute()).alias("minute")
+    return Steps(table.sort("begins").select(day, minute, *wanted), frozenset(there), notes)
+
+
+def _header(path: Path, name: FileName, where: str) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for line in lines:
+                if not (name.product == BASE and line.startswith(COMMENT)):
+                    return [column.strip().strip('"') for column in line.rstrip("\r\n").split(",")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{where}: cannot be read as text ({error}); download it again") from None
+    raise UserError(f"{where}: is empty; download it again")
+
+
+def _stamps(text: pl.DataFrame, start: str, where: str) -> pl.Series:
+    stamp = text[start].str.strip_chars()
+    whole_day = stamp.str.len_chars() == DIGITS_OF_A_DAY
+    padded = (stamp + "0000").zip_with(whole_day, stamp)
+    read = padded.str.to_datetime(FORMAT, strict=False, time_unit="us").alias("begins")
+    wrong = read.is_null().arg_true()
+    if len(wrong):
+        cell = _cell(text, int(wrong[0]), start, where)
+        raise UserError(f"{cell} is no time stamp such as 20050131 or 200501312330; download the file again")
+    return read
+
+
+def _numbers(text: pl.DataFrame, column: str, where: str) -> pl.Series:
+    cells = text[column].str.strip_chars()
+    cells = cells.set(cells == "", None)
+    numbers = cells.cast(pl.Float64, strict=False)
+    wrong = ((numbers.is_null() & cells.is_not_null()) | numbers.is_infinite().fill_null(False)).arg_true()
+    if len(wrong):
+        raise UserError(f"{_cell(text, int(wrong[0]), column, where)} is no number; download the file again")
+    return numbers.set((numbers == MISSING) | numbers.is_nan(), None)
+
+
+def _refuse_off_grid(table: pl.DataFrame, text: pl.DataFrame, start: str, name: FileName, where: str) -> None:
+    step = MINUTES.get(name.resolution, 24 * 60)
+    begins = table["begins"]
+    off = ((begins.dt.hour().cast(pl.Int32) * 60 + begins.dt.minute()) % step != 0).arg_true()
+    if len(off):
+        raise UserError(
+            f"{_cell(text, int(off[0]), start, where)} does not begin a step of {step} minutes; time stamps are in "
+            "local standard time, without daylight saving"
+        )
+
+
+def _refuse_twice(table: pl.DataFrame, text: pl.DataFrame, start: str, where: str) -> None:
+    twice = table["begins"].is_duplicated().arg_true()
+    if len(twice):
+        raise UserError(f"{_cell(text, int(twice[0]), start, where)} is there twice; keep one row")
+
+
+def _cell(text: pl.DataFrame, row: int, column: str, where: str) -> str:
+    return f"{where}, row {text[ROW][row]}, column {column!r}: {text[column][row]!r}"
