@@ -147,7 +147,7 @@ def test_the_release_that_ends_last_is_read_and_the_others_are_reported(tmp_path
 
 
 def daily_of(columns):
-    """The daily table that a network would add to these half-hours, but twice the flux, so that one sees which is read."""
+    """The daily table that a network would add to these half-hours; twice the flux, to see which is read."""
     table = pl.DataFrame(
         {name: values for name, values in columns.items() if name not in ("TIMESTAMP_END",)}, strict=False
     )
@@ -225,8 +225,10 @@ def test_real_half_hours_in_the_official_layout_come_back_as_the_days_of_the_tab
     cube = cube_of(tmp_path)
     daily = pl.read_parquet(data_root / "fluxnet2015" / "daily.parquet")
     pairs = {
-        "TA": "TA_F", "TA_MIN": "TA_F_MIN", "TA_MAX": "TA_F_MAX", "SW": "SW_IN_F", "VPD": "VPD_F", "VPD_MAX": "VPD_F_MAX",
-        "NEE": "NEE_VUT_REF", "GPP": "GPP_NT_VUT_REF", "NEE_qc": "NEE_VUT_REF_QC", "NEE_measured": "NEE_MEASURED_FRAC",
+        "TA": "TA_F", "TA_MIN": "TA_F_MIN", "TA_MAX": "TA_F_MAX", "SW": "SW_IN_F", "VPD": "VPD_F",
+        "VPD_MAX": "VPD_F_MAX",
+        "NEE": "NEE_VUT_REF", "GPP": "GPP_NT_VUT_REF",
+        "NEE_qc": "NEE_VUT_REF_QC", "NEE_measured": "NEE_MEASURED_FRAC",
     }  # fmt: skip
     assert len(facts) == 5
     for site in cube["site_id"].to_numpy().tolist():

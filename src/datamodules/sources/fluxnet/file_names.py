@@ -22,7 +22,7 @@ _DATA = re.compile(
     r"(?:_(?P<subset>FULLSET|SUBSET|FLUXMET))?_(?P<resolution>HH|HR|DD)"
     r"(?:_(?P<first>\d{4})-(?P<last>\d{4}))?(?:_(?P<version>[A-Za-z0-9._-]+?))?\.csv",
 )
-_FACTS = re.compile(r"[A-Za-z0-9._-]*(?:_BIF|_BADM)(?:_[A-Za-z0-9._-]*)?\.csv")
+_FACTS = re.compile(r"[A-Za-z0-9._-]*(?:_BIF|_BADM)(?:_[A-Za-z0-9._-]*)?\.(?:csv|xlsx)")
 
 
 @dataclass(frozen=True)

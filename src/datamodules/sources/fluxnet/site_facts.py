@@ -8,6 +8,7 @@ with time, and a note says so where the groups differ.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import fastexcel
 import polars as pl
 
 from ....errors import UserError
@@ -49,7 +50,7 @@ def _table(path: Path) -> pl.DataFrame:
             table = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
         else:
             table = pl.read_excel(path, engine="calamine", infer_schema_length=0)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, fastexcel.FastExcelError, OSError, ValueError) as error:
         raise damaged(path, error) from None
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:

@@ -93,10 +93,17 @@ def _header(path: Path, name: FileName, where: str) -> list[str]:
         with path.open(encoding="utf-8-sig") as lines:
             for line in lines:
                 if not (name.product == BASE and line.startswith(COMMENT)):
-                    return [column.strip().strip('"') for column in line.rstrip("\r\n").split(",")]
+                    return _names(line, where)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{where}: cannot be read as text ({error}); download it again") from None
     raise UserError(f"{where}: is empty; download it again")
+
+
+def _names(line: str, where: str) -> list[str]:
+    line = line.rstrip("\r\n")
+    if not line.isprintable():
+        raise UserError(f"{where}: does not begin with the names of columns; download it again")
+    return [column.strip().strip('"') for column in line.split(",")]
 
 
 def _stamps(text: pl.DataFrame, start: str, where: str) -> pl.Series:

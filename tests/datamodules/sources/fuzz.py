@@ -1,0 +1,67 @@
+"""Runs a reader on damaged files: always a cube or one line, in bounded time and memory."""
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import xarray as xr
+from raciflux.errors import UserError
+
+EVERY_DAY, AT_LENGTH = 300, 20_000
+SECONDS = 20  # of one file of some kilobytes
+SEED = int(os.environ.get("RACIFLUX_FUZZ_SEED", "0"))
+
+
+@contextmanager
+def alarm(seconds: int, what: str) -> Iterator[None]:
+    """Fail if this lasts longer."""
+
+    def late(*_: object) -> None:
+        raise AssertionError(f"{what}: hangs")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def fuzz(
+    count: int, damage: Callable[[random.Random], tuple[str, str]], read: Callable[[], xr.Dataset], name: str
+) -> dict[str, int]:
+    """Read ``count`` damaged files, and count how many gave a cube and how many a line.
+
+    Parameters
+    ----------
+    damage : writes a damaged file, and tells its name (that a message must hold) and what was done to it.
+    """
+    answers = {"cube": 0, "line": 0}
+    for number in range(count):
+        rng = random.Random(f"{name} {SEED} {number}")
+        file, done = damage(rng)
+        where = f"{name} {number} ({done})"
+        with alarm(SECONDS, where):
+            try:
+                cube = read()
+            except UserError as error:
+                message = str(error)
+                assert "\n" not in message and len(message) < 1200, f"{where}: {message}"
+                assert file in message, f"{where}: the message does not name {file}: {message}"
+                answers["line"] += 1
+            except Exception as error:
+                raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
+            else:
+                assert cube.sizes["site"] and cube.sizes["time"], where
+                answers["cube"] += 1
+    return answers
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole, in place of the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
