@@ -13,7 +13,7 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     """Measure the speeds asked for."""
     settings = parse_settings(arguments)
     # Imported only now: mistakes are said before the heavy libraries are loaded.
-    from . import gather, raci, reading, step
+    from . import gather, half_hours, raci, reading, step
     from .show import load, machine, print_rows, write_json
 
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False, soft_wrap=True)
@@ -31,6 +31,9 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
         print_rows(
             f"raci: a training step, hidden {raci.WIDTH}, 365 days, batch {settings.batch}", rows["raci"], console
         )
+    if "half_hours" in settings.speeds:
+        rows["half_hours"] = half_hours.measure(settings, threads[-1])
+        print_rows("half_hours: a FLUXNET table to days", rows["half_hours"], console)
     if "read" in settings.speeds:
         why_not = reading.missing(settings.data.root)
         if why_not is None:

@@ -9,7 +9,7 @@ from raciflux.errors import UserError
 
 from ..keys import lines_of, settings_of
 
-SPEEDS = ("gather", "step", "raci", "read")
+SPEEDS = ("gather", "step", "raci", "half_hours", "read")
 
 
 @dataclass

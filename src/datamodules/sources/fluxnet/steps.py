@@ -1,5 +1,6 @@
 """Read a FLUXNET-standard table: time stamps and numbers of its steps, as the file gives them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,28 +65,68 @@ def read_steps(path: Path, name: FileName, member: Member, wanted: list[str]) ->
     where = member.where
     there = columns_of(path, name, where)
     start = next(column for column in STARTS if column in there)
-    try:
-        scanned = pl.scan_csv(
-            path,
-            infer_schema=False,
-            comment_prefix=COMMENT if name.product == BASE else None,
-            truncate_ragged_lines=False,
-        )
-        text = scanned.with_row_index(ROW, offset=1).select(ROW, start, *wanted).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise damaged(member.path, error) from None
-    if text.is_empty():
-        raise UserError(f"{where}: has no rows; download it again")
-    stamps = _stamps(text, start, where)
-    numbers = [_numbers(text, column, where) for column in wanted]
-    table = pl.DataFrame([text[ROW], stamps.alias("begins"), *numbers])
-    _refuse_off_grid(table, text, start, name, where)
-    _refuse_twice(table, text, start, where)
+    table = _at_once(path, name, start, wanted)
+    if table is None:
+        table = _cell_by_cell(path, name, member, start, wanted)
     ordered = bool(table["begins"].is_sorted())
     notes = () if ordered else (f"{where}: rows were not in the order of time and were sorted",)
     day = pl.col("begins").dt.date().alias("day")
     minute = (pl.col("begins").dt.hour().cast(pl.Int32) * 60 + pl.col("begins").dt.minute()).alias("minute")
     return Steps(table.sort("begins").select(day, minute, *wanted), frozenset(there), notes)
+
+
+def _at_once(path: Path, name: FileName, start: str, wanted: list[str]) -> pl.DataFrame | None:
+    """Read numbers as numbers; None where anything is amiss, for ``_cell_by_cell`` to say what."""
+    numbers = dict.fromkeys(wanted, pl.Float64())
+    try:
+        read = _scan(path, name, {start: pl.Int64(), **numbers}).select(start, *wanted).collect()
+        stamp = pl.when(pl.col(start) < 10**DIGITS_OF_A_DAY).then(pl.col(start) * 10_000).otherwise(pl.col(start))
+        parts = [(stamp // 10**place) % 100 for place in (6, 4, 2, 0)]
+        begins = pl.datetime(stamp // 10**DIGITS_OF_A_DAY, *parts, time_unit="us").alias("begins")
+        table = read.select(begins, *(pl.col(column).replace(MISSING, None) for column in wanted))
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    faults = (
+        table.is_empty(),
+        table["begins"].has_nulls(),
+        (read[start] < 10 ** (DIGITS_OF_A_DAY - 1)).any(),
+        any(not bool(table[column].is_finite().all()) for column in wanted),
+        bool(table["begins"].is_duplicated().any()),
+        bool((_minutes(table["begins"]) % _step(name) != 0).any()),
+    )
+    return None if any(faults) else table
+
+
+def _cell_by_cell(path: Path, name: FileName, member: Member, start: str, wanted: list[str]) -> pl.DataFrame:
+    """Read every cell as text, so that the first that is wrong can be named."""
+    where = member.where
+    try:
+        text = _scan(path, name, {}).with_row_index(ROW, offset=1).select(ROW, start, *wanted).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise damaged(member.path, error) from None
+    if text.is_empty():
+        raise UserError(f"{where}: has no rows; download it again")
+    stamps = _stamps(text, start, where)
+    table = pl.DataFrame([stamps, *(_numbers(text, column, where) for column in wanted)])
+    _refuse_off_grid(table, text, start, name, where)
+    _refuse_twice(table, text, start, where)
+    return table
+
+
+def _scan(path: Path, name: FileName, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    return pl.scan_csv(
+        path, infer_schema=False, schema_overrides=types, comment_prefix=COMMENT if name.product == BASE else None
+    )
+
+
+def _step(name: FileName) -> int:
+    """Minutes of a step."""
+    return MINUTES.get(name.resolution, 24 * 60)
+
+
+def _minutes(begins: pl.Series) -> pl.Series:
+    """Minutes of the day."""
+    return begins.dt.hour().cast(pl.Int32) * 60 + begins.dt.minute()
 
 
 def _header(path: Path, name: FileName, where: str) -> list[str]:
@@ -129,12 +170,10 @@ def _numbers(text: pl.DataFrame, column: str, where: str) -> pl.Series:
 
 
 def _refuse_off_grid(table: pl.DataFrame, text: pl.DataFrame, start: str, name: FileName, where: str) -> None:
-    step = MINUTES.get(name.resolution, 24 * 60)
-    begins = table["begins"]
-    off = ((begins.dt.hour().cast(pl.Int32) * 60 + begins.dt.minute()) % step != 0).arg_true()
+    off = (_minutes(table["begins"]) % _step(name) != 0).arg_true()
     if len(off):
         raise UserError(
-            f"{_cell(text, int(off[0]), start, where)} does not begin a step of {step} minutes; time stamps are in "
+            f"{_cell(text, int(off[0]), start, where)} does not begin a step of {_step(name)} minutes; stamps are in "
             "local standard time, without daylight saving"
         )
 
