@@ -174,8 +174,8 @@ def lags_backwards(patch: pytest.MonkeyPatch) -> None:
 def means_to_come(patch: pytest.MonkeyPatch) -> None:
     means = tree_features._rolling_means
 
-    def ahead(drivers, known):
-        return [each[::-1] for each in means(drivers[::-1], known[::-1])]
+    def ahead(drivers, known, spans):
+        return [each[::-1] for each in means(drivers[::-1], known[::-1], spans)]
 
     patch.setattr(tree_features, "_rolling_means", ahead)
 
