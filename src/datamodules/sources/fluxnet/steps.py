@@ -16,6 +16,9 @@ STARTS = ("TIMESTAMP_START", "TIMESTAMP")  # days have one stamp, shorter steps 
 FORMAT = "%Y%m%d%H%M"
 DIGITS_OF_A_DAY = 8  # of a stamp without a time
 MINUTES = {HALF_HOURLY: 30, "HR": 60}
+STAMP = "stamp"
+FIRST_YEAR = 1000_00_00_00_00  # a stamp below it has too few digits
+LAST_HOUR, LAST_MINUTE = 23, 59
 COMMENT = "#"  # AmeriFlux BASE begins with lines that name site and version
 
 
@@ -25,8 +28,8 @@ class Steps:
 
     Attributes
     ----------
-    table : columns ``day`` (date of a step's beginning, local standard time), ``minute`` (of that day; 0 of a day) and
-        the wanted numbers as float64, null where missing.
+    table : columns ``day`` (date of a step's beginning, local standard time) and the wanted numbers as float64, null
+        where missing.
     there : every column of the file.
     notes : what a reader of the audit should know.
     """
@@ -66,35 +69,37 @@ def read_steps(path: Path, name: FileName, member: Member, wanted: list[str]) ->
     there = columns_of(path, name, where)
     start = next(column for column in STARTS if column in there)
     table = _at_once(path, name, start, wanted)
-    if table is None:
-        table = _cell_by_cell(path, name, member, start, wanted)
+    if table is not None:
+        return Steps(table, frozenset(there), ())
+    table = _cell_by_cell(path, name, member, start, wanted)
     ordered = bool(table["begins"].is_sorted())
     notes = () if ordered else (f"{where}: rows were not in the order of time and were sorted",)
-    day = pl.col("begins").dt.date().alias("day")
-    minute = (pl.col("begins").dt.hour().cast(pl.Int32) * 60 + pl.col("begins").dt.minute()).alias("minute")
-    return Steps(table.sort("begins").select(day, minute, *wanted), frozenset(there), notes)
+    days = table.sort("begins").select(pl.col("begins").dt.date().alias("day"), *wanted)
+    return Steps(days, frozenset(there), notes)
 
 
 def _at_once(path: Path, name: FileName, start: str, wanted: list[str]) -> pl.DataFrame | None:
     """Read numbers as numbers; None where anything is amiss, for ``_cell_by_cell`` to say what."""
-    numbers = dict.fromkeys(wanted, pl.Float64())
+    types: dict[str, pl.DataType] = {start: pl.Int64(), **dict.fromkeys(wanted, pl.Float64())}
+    stamp = pl.when(pl.col(start) < 10**DIGITS_OF_A_DAY).then(pl.col(start) * 10_000).otherwise(pl.col(start))
+    day = pl.date(stamp // 10**DIGITS_OF_A_DAY, stamp // 10**6 % 100, stamp // 10**4 % 100).alias("day")
+    numbers = [pl.when(pl.col(column) != MISSING).then(pl.col(column)).alias(column) for column in wanted]
     try:
-        read = _scan(path, name, {start: pl.Int64(), **numbers}).select(start, *wanted).collect()
-        stamp = pl.when(pl.col(start) < 10**DIGITS_OF_A_DAY).then(pl.col(start) * 10_000).otherwise(pl.col(start))
-        parts = [(stamp // 10**place) % 100 for place in (6, 4, 2, 0)]
-        begins = pl.datetime(stamp // 10**DIGITS_OF_A_DAY, *parts, time_unit="us").alias("begins")
-        table = read.select(begins, *(pl.col(column).replace(MISSING, None) for column in wanted))
-    except (pl.exceptions.PolarsError, OSError):
+        read = _scan(path, name, types).select(stamp.alias(STAMP), day, *numbers).collect()
+    except (pl.exceptions.PolarsError, OSError):  # such as the 30th of February
         return None
+    hour, minute = read[STAMP] // 100 % 100, read[STAMP] % 100
     faults = (
-        table.is_empty(),
-        table["begins"].has_nulls(),
-        (read[start] < 10 ** (DIGITS_OF_A_DAY - 1)).any(),
-        any(not bool(table[column].is_finite().all()) for column in wanted),
-        bool(table["begins"].is_duplicated().any()),
-        bool((_minutes(table["begins"]) % _step(name) != 0).any()),
+        read.is_empty(),
+        read[STAMP].has_nulls(),
+        (read[STAMP] < FIRST_YEAR).any(),
+        (read[STAMP].diff() <= 0).any(),  # not in order, or twice
+        (hour > LAST_HOUR).any(),
+        ((hour * 60 + minute) % _step(name) != 0).any(),
+        (minute > LAST_MINUTE).any(),
+        any(not bool(read[column].is_finite().all()) for column in wanted),
     )
-    return None if any(faults) else table
+    return None if any(faults) else read.drop(STAMP)
 
 
 def _cell_by_cell(path: Path, name: FileName, member: Member, start: str, wanted: list[str]) -> pl.DataFrame:
