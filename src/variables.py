@@ -38,6 +38,9 @@ DRIVERS: dict[str, Variable] = {
     "PA": Variable("kPa", "air pressure", (40.0, 110.0), "surface_air_pressure"),
     "WS": Variable("m s-1", "wind speed", (0.0, 60.0), "wind_speed"),
     "CO2": Variable("umol mol-1", "CO2 mole fraction", (200.0, 1000.0), "mole_fraction_of_carbon_dioxide_in_air"),
+    "CH4_AIR": Variable("nmol mol-1", "CH4 mole fraction", (500.0, 3000.0), "mole_fraction_of_methane_in_air"),
+    "VP": Variable("hPa", "vapour pressure", (0.0, 80.0), "water_vapor_partial_pressure_in_air"),
+    "NPP": Variable("gC m-2 d-1", "net primary production, simulated", (-10.0, 30.0)),
     "LW": Variable("W m-2", "incoming longwave radiation", (50.0, 600.0), "surface_downwelling_longwave_flux_in_air"),
     "TS": Variable("degC", "soil temperature", (-60.0, 60.0), "soil_temperature"),
     "SWC": Variable("percent", "volumetric soil water content", (0.0, 100.0)),
@@ -70,6 +73,7 @@ STATICS: dict[str, Variable] = {
     "soil_ph": Variable("1", "soil pH", (2.0, 11.0)),
     "soil_carbon": Variable("kg m-2", "soil organic carbon, top metre", (0.0, 500.0)),
     "clay": Variable("percent", "clay content", (0.0, 100.0)),
+    "bulk_density": Variable("g cm-3", "bulk density of the topsoil", (0.01, 2.7)),
     "lai_max": Variable("m2 m-2", "seasonal maximum of leaf area index", (0.0, 15.0)),
 }
 
@@ -80,6 +84,10 @@ CLASSES: dict[str, str] = {
     "photosynthesis": "C3 or C4 photosynthesis",
     "wetland": "wetland type",
     "crop": "crop in rotation",
+    "vegetation": "vegetation type",
+    "vegetation_group": "vegetation type, coarser",
+    "soil_texture": "soil texture class",
+    "climate_type": "climate type",
 }
 
 QC_SUFFIX = "_qc"  # share of the day measured or well filled, 0-1 (the field's convention: >= 0.75)

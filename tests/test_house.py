@@ -26,6 +26,7 @@ LEAVES = {
     "geography",
     "land",
     "sun",
+    "vapour",
     "yaml_strict",
     "zarr_folder",
 }

@@ -79,11 +79,29 @@ class FluxnetSource:
     site_facts: list[str] = key([], "BIF or BADM files, relative to data.root; empty looks beside the tables")
 
 
+@dataclass
+class XMethaneWetSource:
+    """X-MethaneWet (arXiv 2505.18355) in its published layout: TEM-MDM on a grid, and FLUXNET-CH4 towers."""
+
+    kind: str = key("xmethanewet", "which reader", choices=["xmethanewet"])
+    face: str = key("towers", "towers: observations; cells: the simulation, by grid cell", choices=["towers", "cells"])
+    path: str = key("X-MethaneWet", "folder that holds TEM-MDM/ and FLUXNET-CH4/, relative to data.root")
+    first_year: int = key(1979, "cells: first year", bounds=(1800, 2200))
+    last_year: int = key(1988, "cells: last year", bounds=(1800, 2200))
+    cells: int = key(0, "cells: how many of those that emit, drawn by seed; 0 takes all", bounds=(0, 40_000_000))
+    seed: int = key(0, "seed of that draw", bounds=(0, 2**31 - 1))
+    paper_compat: bool = key(
+        False, "read as the published code does: its cell index, 365-day years, emissions divided by 23"
+    )
+    units: list[str] = key([], "units of grids, NAME=UNIT such as TAIR=K, where the files state none or a wrong one")
+
+
 SOURCES: dict[str, type] = {
     "embedded": EmbeddedSource,
     "table": TableSource,
     "cube": CubeSource,
     "fluxnet": FluxnetSource,
+    "xmethanewet": XMethaneWetSource,
 }
 
 
@@ -94,7 +112,7 @@ class SplitConfig:
     kind: str = key(
         "spatial",
         "spatial: k folds of tower clusters; leave_site_out: one cluster a fold; stratified_*: folds alike in their "
-        "classes; temperature_tail: warmest clusters tested; temporal: each site's last fifth of years tested",
+        "classes; temperature_tail: warmest clusters tested; temporal: each site's last years tested",
         choices=[
             "spatial",
             "leave_site_out",
@@ -103,6 +121,10 @@ class SplitConfig:
             "temperature_tail",
             "temporal",
         ],
+    )
+    test_share: float = key(0.2, "temporal: share of each site's labelled years that is tested", bounds=(0.01, 0.9))
+    test_from: int | None = key(
+        None, "temporal: year from which on every site is tested; null takes test_share", bounds=(1800, 2200)
     )
     file: str | None = key(
         None, "a shipped or own split file instead of a draw: a name in configs/splits/ or a path; null draws"

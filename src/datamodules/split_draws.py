@@ -10,7 +10,7 @@ from ..errors import UserError
 from .split_check import check_split
 from .split_files import read_split_file, restrict
 from .split_kinds import DRAWS
-from .splits import Split
+from .splits import Split, beside
 from .towers import Towers
 
 FEWEST_LABELLED = 4  # training sites that keep their labels however small the share
@@ -49,9 +49,25 @@ def draw(config: SplitConfig, fold: int, towers: Towers) -> Split:
     else:
         path = find_split_file(config.file)
         split, where = restrict(read_split_file(path).folds[fold], towers.site_id), str(path)
+    if config.cluster_km > 0:
+        split = without_border(split, towers)
     split = show_share(config, split)
     check_split(split, towers, where)
     return split
+
+
+def without_border(split: Split, towers: Towers) -> Split:
+    """Leave out the training and validation cells that touch what is held out; towers and splits in time stay whole."""
+    if towers.lat is None or towers.lon is None or split.periods:
+        return split
+    tested, validated = (split.members(part, towers.site_id) for part in ("test", "validation"))
+    touches_test = set(towers.site_id[beside(towers.lat, towers.lon, tested)].tolist())
+    touches_any = set(towers.site_id[beside(towers.lat, towers.lon, tested | validated)].tolist())
+    return replace(
+        split,
+        train=tuple(name for name in split.train if name not in touches_any),
+        validation=tuple(name for name in split.validation if name not in touches_test),
+    )
 
 
 def show_share(config: SplitConfig, split: Split) -> Split:

@@ -15,8 +15,7 @@ from .splits import Split
 from .towers import Towers
 
 TAIL_SHARE = 0.2  # share of the sites that a temperature tail tests
-TEST_SHARE_OF_YEARS = 0.2  # docs/architecture.md, rule 5, as the next line
-MINIMUM_YEARS = 4
+MINIMUM_YEARS = 4  # docs/architecture.md, rule 5
 LABELLED_YEAR_DAYS = 30  # a year with fewer labelled days could neither stop a training nor be scored, and counts not
 
 
@@ -153,11 +152,11 @@ def _majority(classes: NDArray[np.str_]) -> str:
 
 
 def temporal(config: SplitConfig, fold: int, towers: Towers) -> Split:
-    """Test the last fifth of each site's labelled years, validate on the year before, train on all earlier.
+    """Test the last labelled years of each site, or all from a year on; validate on the year before, train on earlier.
 
-    A labelled year is a calendar year with at least 30 labelled days; sites with fewer than four of them are in no
-    part. From the day on which a cluster mate's test begins, a site shows no flux; where that leaves it no training
-    day, it is tested and not trained on.
+    A labelled year is a calendar year with at least 30 labelled days; sites with fewer than four of them, or without
+    two before ``test_from`` and one after, are in no part. From the day on which a cluster mate's test begins, a site
+    shows no flux; where that leaves it no training day, it is tested and not trained on.
 
     Raises
     ------
@@ -169,14 +168,16 @@ def temporal(config: SplitConfig, fold: int, towers: Towers) -> Split:
     for name, labelled in zip(towers.site_id.tolist(), towers.labelled, strict=True):
         own, days = np.unique(years[labelled], return_counts=True)
         own = own[days >= LABELLED_YEAR_DAYS]
-        if len(own) >= MINIMUM_YEARS:
-            tested = max(1, round(TEST_SHARE_OF_YEARS * len(own)))
+        tested = max(1, round(config.test_share * len(own)))
+        if config.test_from is not None:
+            tested = int((own >= np.datetime64(str(config.test_from))).sum())
+        if len(own) >= MINIMUM_YEARS and 0 < tested <= len(own) - 2:
             validation, test = own[[-tested - 1, -tested]].astype("datetime64[D]")
             periods[name] = (str(validation), str(test))
     if not periods:
         raise UserError(
             f"data.split.kind=temporal: no site has {MINIMUM_YEARS} years of {LABELLED_YEAR_DAYS} labelled days or "
-            "more; take longer records or another kind"
+            "more, two of them before data.split.test_from if that is given; take longer records or another kind"
         )
     sites = tuple(periods)
     return Split(fold, sites, sites, sites, periods, shown_until=_until_mates_are_tested(periods, towers))

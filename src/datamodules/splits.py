@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from ..atomic import write_text
 from ..contracts import Question
@@ -127,10 +128,16 @@ def simulation_split(
     block = grid_blocks(lat, lon)
     drawn = np.random.default_rng([seed, 2]).permutation(np.unique(block[usable]))
     validation = usable & np.isin(block, drawn[: max(1, round(validation_share * len(drawn)))])
-    gap_lat = np.abs(lat[:, None] - lat[validation][None])
-    gap_lon = np.abs((lon[:, None] - lon[validation][None] + 180.0) % 360.0 - 180.0)
-    border = ((gap_lat <= _border(lat)) & (gap_lon <= _border(lon))).any(axis=1)
-    return Split.from_masks(0, site_id, train=usable & ~border, validation=validation)
+    return Split.from_masks(0, site_id, train=usable & ~beside(lat, lon, validation), validation=validation)
+
+
+def beside(lat: NDArray[np.float64], lon: NDArray[np.float64], held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mask (site,) of the cells of a grid that are held out or lie within one cell of one that is."""
+    width = np.maximum([_border(lat), _border(lon)], 1e-9)  # degrees
+    places = np.stack([lat, lon], axis=-1)
+    round_the_world = [places[held] + [0.0, turn] for turn in (-360.0, 0.0, 360.0)]
+    distance, _ = cKDTree(np.concatenate(round_the_world) / width).query(places / width, p=np.inf)
+    return np.asarray(distance <= 1.0)
 
 
 def _border(degrees: NDArray[np.float64]) -> float:

@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..geography import tower_clusters
 from .cube import UNKNOWN
+from .splits import grid_blocks
 
 MONTHS_OF_A_YEAR = 10  # a record without more than two months of the year is as warm as the months it has
 
@@ -23,6 +25,7 @@ class Towers:
     temperature : (site,) degC, mean air temperature of a year, see `annual_temperature`; NaN where nobody says.
     labelled : (site, day) days that have a flux to learn from.
     time : (day,) dates.
+    lat, lon : (site,) degrees, of the cells of a grid; None of towers, which are divided by cluster alone.
     """
 
     site_id: NDArray[np.str_]
@@ -32,6 +35,24 @@ class Towers:
     temperature: NDArray[np.float64]
     labelled: NDArray[np.bool_]
     time: NDArray[np.datetime64]
+    lat: NDArray[np.float64] | None = None
+    lon: NDArray[np.float64] | None = None
+
+
+def clusters_of(cube: xr.Dataset, km: float) -> NDArray[np.int64]:
+    """Return the cluster (site,) of each place: of towers by distance, of the cells of a grid by block of 5 degrees.
+
+    Parameters
+    ----------
+    km : towers closer than this share a cluster; with 0 every place, a cell too, is a cluster of its own.
+    """
+    lat, lon = cube["lat"].to_numpy().astype(np.float64), cube["lon"].to_numpy().astype(np.float64)
+    return grid_blocks(lat, lon) if is_grid(cube) and km > 0 else tower_clusters(lat, lon, km)
+
+
+def is_grid(cube: xr.Dataset) -> bool:
+    """Whether the places of a cube are cells of a grid."""
+    return cube.attrs.get("places") == "cells"
 
 
 def describe_towers(cube: xr.Dataset, cluster: NDArray[np.int64], labelled: NDArray[np.bool_]) -> Towers:
@@ -46,7 +67,9 @@ def describe_towers(cube: xr.Dataset, cluster: NDArray[np.int64], labelled: NDAr
     nowhere = np.full(cube.sizes["site"], UNKNOWN)
     classes = {name: cube[name].to_numpy() if name in cube else nowhere for name in ("igbp", "koppen")}
     site_id, time = cube["site_id"].to_numpy(), cube["time"].to_numpy()
-    return Towers(site_id, cluster, **classes, temperature=annual_temperature(cube), labelled=labelled, time=time)
+    lat, lon = (cube[name].to_numpy().astype(np.float64) if is_grid(cube) else None for name in ("lat", "lon"))
+    temperature = annual_temperature(cube)
+    return Towers(site_id, cluster, **classes, temperature=temperature, labelled=labelled, time=time, lat=lat, lon=lon)
 
 
 def annual_temperature(cube: xr.Dataset) -> NDArray[np.float64]:

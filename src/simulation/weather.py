@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from ..sun import extraterrestrial_radiation
+from ..vapour import saturation_pressure
 from .calendar import day_of_year, days_of, season
 from .climate import Climate
 from .fields import WAVES, Waves, generator, local_generators
@@ -91,11 +92,6 @@ class _World:
 def _length(year: int) -> int:
     """Days of a year."""
     return len(days_of(year, 1))
-
-
-def saturation_pressure(ta: Series) -> Series:
-    """Saturation vapour pressure over water, hPa (FAO-56, eq. 11)."""
-    return np.asarray(6.108 * np.exp(17.27 * ta / (ta + 237.3)))
 
 
 def daily_weather(

@@ -18,11 +18,11 @@ from ..datamodules.gaps import refuse_sites_without
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
 from ..datamodules.splits import Split
+from ..datamodules.towers import clusters_of
 from ..errors import UserError
 from ..evaluation.conformal import Calibration
 from ..evaluation.predictions_contract import QUANTILES
 from ..evaluation.run_folder import COORDINATE_ATTRS
-from ..geography import tower_clusters
 from ..modules import TRAINABLE
 from ..modules.baselines import ESTIMATORS
 from ..modules.checkpoints import load_into
@@ -207,7 +207,7 @@ def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset, shown: NDArray[np.
     refuse_sites_without(cube, PAIRS[config.data.pair].pair)
     own = {name: (("site", "time"), shown[..., place]) for place, name in enumerate(roles.targets)}
     split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))
-    cluster = tower_clusters(cube["lat"].to_numpy(), cube["lon"].to_numpy(), config.data.split.cluster_km)
+    cluster = clusters_of(cube, config.data.split.cluster_km)
     data = replace(config.data, quality="published")
     stage = config.transfer.finetune
     of_pair = PAIRS[config.data.pair]

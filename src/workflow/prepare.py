@@ -17,9 +17,8 @@ from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
 from ..datamodules.split_draws import draw, fold_count
 from ..datamodules.splits import PARTS, Split, away_from, grid_blocks, simulation_split
-from ..datamodules.towers import Towers, describe_towers
+from ..datamodules.towers import Towers, clusters_of, describe_towers
 from ..errors import UserError
-from ..geography import tower_clusters
 from .calibration_parts import check_calibration
 
 
@@ -70,7 +69,7 @@ def prepare(config: Config) -> Prepared:
         for target in pair.targets:
             if target not in simulation:
                 raise UserError(f"data.simulation declares no {target}, a target of {data.pair}; map a column to it")
-    cluster = tower_clusters(towers["lat"].to_numpy(), towers["lon"].to_numpy(), data.split.cluster_km)
+    cluster = clusters_of(towers, data.split.cluster_km)
     labelled = _labelled(towers, pair.targets, data.quality)
     unlabelled = [str(name) for name in towers["site_id"].to_numpy()[~labelled]]
     towers, cluster = towers.isel(site=labelled), cluster[labelled]

@@ -5,16 +5,19 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 from made_towers import all_folds, made_towers, years_of_towers
 from raciflux.config.schema import SplitConfig
 from raciflux.config.split_names import SHIPPED, find_split_file
+from raciflux.datamodules import xmethanewet_folds
 from raciflux.datamodules.shipped_splits import RECIPES, make
 from raciflux.datamodules.split_check import check_split
 from raciflux.datamodules.split_draws import draw, fold_count
 from raciflux.datamodules.split_files import SplitFile, read_split_file, write_split_file
 from raciflux.datamodules.splits import PARTS
 from raciflux.errors import UserError
+from raciflux.geography import tower_clusters
 
 TOWERS = made_towers(np.repeat(np.arange(12), 2))
 FOLDS = tuple(all_folds(SplitConfig(folds=3), TOWERS))
@@ -147,7 +150,7 @@ def test_a_wrong_name_names_the_nearest():
 
 
 def test_every_shipped_file_has_its_recipe_and_its_name():
-    assert {path.stem for path in SHIPPED.glob("*.json")} == set(RECIPES)
+    assert {path.stem for path in SHIPPED.glob("*.json")} == {*RECIPES, *xmethanewet_folds.NAMES.values()}
     for name, overrides in RECIPES.items():
         file = read_split_file(find_split_file(name))
         assert (file.name, file.made_by) == (name, overrides)
@@ -178,3 +181,34 @@ def test_what_is_shipped_is_what_is_drawn_and_leaks_nothing(name, data_root):
             assert (split.days(part, towers.site_id, towers.time) & towers.labelled).any()
     tested = [site for split in shipped.folds for site in split.test]
     assert len(tested) == len(set(tested))
+
+
+# --- X-MethaneWet's folds ---------------------------------------------------------------------------------------------
+
+
+def test_the_published_folds_are_the_papers_and_the_others_the_same_towers():
+    published, whole = (read_split_file(find_split_file(name)).folds for name in xmethanewet_folds.NAMES.values())
+    assert [set(fold.test) for fold in published] == [set(fold) for fold in xmethanewet_folds.PUBLISHED]
+    for folds in (published, whole):
+        assert sorted(site for fold in folds for site in fold.test) == sorted(sum(xmethanewet_folds.PUBLISHED, ()))
+        for fold in folds:
+            assert len({*fold.train, *fold.validation, *fold.test}) == 30 and min(map(len, (fold.train, fold.test))) > 2
+
+
+@pytest.mark.data
+def test_no_cluster_is_cut_but_by_the_published_folds(data_root):
+    for name in xmethanewet_folds.NAMES.values():
+        assert xmethanewet_folds.make(name, data_root) == read_split_file(find_split_file(name))
+    table = pl.read_csv(data_root / xmethanewet_folds.SITES)
+    codes = tower_clusters(table["lat"].to_numpy(), table["lon"].to_numpy(), 50.0)
+    code = {site.upper(): int(number) for site, number in zip(table["site_id"], codes, strict=True)}
+    cut = {}
+    for kind, name in xmethanewet_folds.NAMES.items():
+        folds_of: dict[int, set[int]] = {}
+        for fold in read_split_file(find_split_file(name)).folds:
+            for site in fold.test:
+                folds_of.setdefault(code[site.upper()], set()).add(fold.fold)
+            parts = [{code[site.upper()] for site in part} for part in (fold.train, fold.validation, fold.test)]
+            assert kind == "published" or not (parts[0] & parts[1] or parts[1] & parts[2] or parts[0] & parts[2])
+        cut[kind] = sum(len(folds) > 1 for folds in folds_of.values())
+    assert cut == {"published": 6, "whole": 0}

@@ -103,15 +103,15 @@ def check_chains() -> None:
 
 
 def clusters_without_the_silent(patch: pytest.MonkeyPatch) -> None:
-    clusters = prepare_module.tower_clusters
+    clusters = prepare_module.clusters_of
 
-    def of_labelled(lat, lon, km):
-        labelled = np.arange(len(lat)) != 1
-        codes = np.full(len(lat), 99)
-        codes[labelled] = clusters(lat[labelled], lon[labelled], km)
+    def of_labelled(cube, km):
+        labelled = np.arange(cube.sizes["site"]) != 1
+        codes = np.full(cube.sizes["site"], 99)
+        codes[labelled] = clusters(cube.isel(site=labelled), km)
         return codes
 
-    patch.setattr(prepare_module, "tower_clusters", of_labelled)
+    patch.setattr(prepare_module, "clusters_of", of_labelled)
 
 
 CHAINS = {"clusters drawn after sites left": Leak(clusters_without_the_silent, "a cluster falls apart")}

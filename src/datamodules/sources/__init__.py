@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...config.schema import CubeSource, EmbeddedSource, FluxnetSource, TableSource
+from ...config.schema import CubeSource, EmbeddedSource, FluxnetSource, TableSource, XMethaneWetSource
 from ...errors import UserError
 from ..cube import attributes, validate
 from . import embedded, stored_cube, table
 from .fluxnet import read as fluxnet
+from .xmethanewet import read as xmethanewet
 
 Reader = Callable[[str, Any, Path, Sequence[str]], xr.Dataset]
 
@@ -20,11 +21,15 @@ READERS: dict[str, Reader] = {
     "table": table.read,
     "cube": stored_cube.read,
     "fluxnet": fluxnet.read,
+    "xmethanewet": xmethanewet.read,
 }
 
 
 def read(
-    pair: str, source: EmbeddedSource | TableSource | CubeSource | FluxnetSource, root: Path, sites: Sequence[str] = ()
+    pair: str,
+    source: EmbeddedSource | TableSource | CubeSource | FluxnetSource | XMethaneWetSource,
+    root: Path,
+    sites: Sequence[str] = (),
 ) -> xr.Dataset:
     """Read a source into a validated cube.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...variables import lookup
 
-Doubles = NDArray[np.float64]
+Doubles = NDArray[np.floating]
 
 
 def plausible(name: str, values: Doubles, notes: list[str]) -> Doubles:

@@ -5,8 +5,8 @@ that ``umol m-2 s-1`` means moles of carbon for a flux and photons for light wit
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError, did_you_mean
@@ -29,11 +29,11 @@ class Linear:
     scale: float = 1.0
     offset: float = 0.0
 
-    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
         """Convert values (any shape) to the canonical unit."""
         return values * self.scale + self.offset
 
-    def inverse(self, canonical: NDArray[np.float64]) -> NDArray[np.float64]:
+    def inverse(self, canonical: NDArray[Any]) -> NDArray[Any]:
         """Convert canonical values back."""
         return (canonical - self.offset) / self.scale
 
@@ -92,6 +92,8 @@ BY_CANONICAL: dict[str, dict[str, Linear]] = {
     "mm a-1": _scales({"mm a-1": 1.0, "mm": 1.0, "cm a-1": 10.0, "m a-1": 1e3}),
     "m s-1": _scales({"m s-1": 1.0, "km h-1": 1 / 3.6}),
     "umol mol-1": _scales({"umol mol-1": 1.0, "ppm": 1.0, "mol mol-1": 1e6}),
+    "nmol mol-1": _scales({"nmol mol-1": 1.0, "ppb": 1.0, "ppm": 1e3, "umol mol-1": 1e3}),
+    "g cm-3": _scales({"g cm-3": 1.0, "kg dm-3": 1.0, "kg m-3": 1e-3, "t m-3": 1.0}),
     "percent": _scales({"percent": 1.0, "%": 1.0, "1": 100.0, "fraction": 100.0, "m3 m-3": 100.0}),
     "1": _scales({"1": 1.0, "fraction": 1.0, "percent": 0.01, "%": 0.01}),
     "cm": _scales({"cm": 1.0, "m": 100.0, "mm": 0.1}),
