@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+MOST, LONGEST = 60, 80  # names that a message lists, and characters of each
+
 
 class UserError(Exception):
     """A mistake the user can mend: one line that says what, where and what to do.
@@ -17,5 +19,14 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     folded = {choice.casefold(): choice for choice in known}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     if near:
-        return f"did you mean {folded[near[0]]!r}?"
-    return f"known: {', '.join(known)}" if known else "there is none to choose from"
+        return f"did you mean {_short(repr(folded[near[0]]))}?"
+    if not known:
+        return "there is none to choose from"
+    more = f" and {len(known) - MOST} more" if len(known) > MOST else ""
+    return f"known: {', '.join(_short(each) for each in known[:MOST])}{more}"
+
+
+def _short(name: str) -> str:
+    """Return a name that fits on a line, whatever a damaged file calls its columns."""
+    plain = name if name.isprintable() else ascii(name)
+    return plain if len(plain) <= LONGEST else plain[:LONGEST] + "..."
