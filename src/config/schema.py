@@ -96,12 +96,28 @@ class XMethaneWetSource:
     units: list[str] = key([], "units of grids, NAME=UNIT such as TAIR=K, where the files state none or a wrong one")
 
 
+@dataclass
+class GridSource:
+    """A gridded product in CF NetCDF or Zarr: process models, inversions; a page of YAML says what it holds."""
+
+    kind: str = key("grid", "which reader", choices=["grid"])
+    page: str = key(MISSING, "the product's page: a name in configs/grids/ or a path to a YAML file")
+    path: str = key(MISSING, "folder of its files, relative to data.root")
+    first_year: int = key(MISSING, "first year", bounds=(1800, 2200))
+    last_year: int = key(MISSING, "last year", bounds=(1800, 2200))
+    resolution: float = key(0.0, "degrees to regrid to, conserving totals; 0 keeps the flux's own", bounds=(0.0, 30.0))
+    sites: str = key("", "site table (site_id, lat, lon) to sample at, relative to data.root; empty takes cells")
+    cells: int = key(0, "how many of the cells with a flux, drawn by seed; 0 takes all", bounds=(0, 40_000_000))
+    seed: int = key(0, "seed of that draw", bounds=(0, 2**31 - 1))
+
+
 SOURCES: dict[str, type] = {
     "embedded": EmbeddedSource,
     "table": TableSource,
     "cube": CubeSource,
     "fluxnet": FluxnetSource,
     "xmethanewet": XMethaneWetSource,
+    "grid": GridSource,
 }
 
 

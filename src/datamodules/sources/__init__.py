@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...config.schema import CubeSource, EmbeddedSource, FluxnetSource, TableSource, XMethaneWetSource
+from ...config.schema import CubeSource, EmbeddedSource, FluxnetSource, GridSource, TableSource, XMethaneWetSource
 from ...errors import UserError
 from ..cube import attributes, validate
 from . import embedded, stored_cube, table
 from .fluxnet import read as fluxnet
+from .gridded import read as gridded
 from .xmethanewet import read as xmethanewet
 
 Reader = Callable[[str, Any, Path, Sequence[str]], xr.Dataset]
@@ -22,12 +23,13 @@ READERS: dict[str, Reader] = {
     "cube": stored_cube.read,
     "fluxnet": fluxnet.read,
     "xmethanewet": xmethanewet.read,
+    "grid": gridded.read,
 }
 
 
 def read(
     pair: str,
-    source: EmbeddedSource | TableSource | CubeSource | FluxnetSource | XMethaneWetSource,
+    source: EmbeddedSource | TableSource | CubeSource | FluxnetSource | XMethaneWetSource | GridSource,
     root: Path,
     sites: Sequence[str] = (),
 ) -> xr.Dataset:

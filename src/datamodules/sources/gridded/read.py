@@ -1,0 +1,146 @@
+"""A gridded product becomes a cube: its cells, or the places of a site table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ....config.schema import GridSource
+from ....errors import UserError
+from ....variables import STATICS, TARGETS
+from ...cube import attributes, select_sites
+from ..assemble import coordinates, described, on_days, plausible
+from ..units import Linear, to_canonical
+from .fields import Variable, open_variable
+from .page import PER_MONTH, Page, load_page
+from .regrid import Overlap, Values
+from .target import Target, target_of, years_of
+
+LEAST_WETLAND = 0.01  # share of a cell below which a flux per area of wetland would be noise
+
+Month = np.datetime64
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one variable comes to the sites of a cube.
+
+    Attributes
+    ----------
+    overlap : of the variable's grid with the cube's; None where they are the same.
+    convert, per_month : to the unit of the house, and whether the unit is a sum over the month.
+    fraction : share of each cell that is wetland, where the flux is to be divided by it.
+    """
+
+    name: str
+    variable: Variable
+    target: Target
+    overlap: Overlap | None
+    convert: Linear
+    per_month: bool
+    fraction: "Reader | None"
+
+    def month(self, month: Month) -> tuple[Values, NDArray[np.datetime64] | None]:
+        """Return values (step, site) of a month in the unit of the house, and their days; None of monthly values."""
+        raw, days = self.variable.steps_in(month)
+        if self.per_month:
+            raw = raw / _days_in(month)
+        values = self.target.taken(raw if self.overlap is None else self._regridded(raw))
+        if self.fraction is not None:
+            share = self.fraction.month(month)[0]
+            share = share if len(share) in (1, len(values)) else np.repeat(share.mean(0)[None], len(values), 0)
+            values = np.where(share >= LEAST_WETLAND, values / np.maximum(share, LEAST_WETLAND), np.nan)
+        return self.convert(values), days
+
+    def _regridded(self, raw: Values) -> Values:
+        assert self.overlap is not None
+        is_flux = self.name in TARGETS
+        return self.overlap.density(raw) if is_flux and self.variable.declared.per == "cell" else self.overlap.mean(raw)
+
+
+def read(_pair: str, source: GridSource, root: Path, sites: Sequence[str]) -> xr.Dataset:
+    """Read the years asked for, a month at a time.
+
+    Raises
+    ------
+    UserError
+        The page, a file or an axis cannot be read as declared, a unit is unknown, or no cell has a flux.
+    """
+    page, years, folder = load_page(source.page), years_of(source), root / source.path
+    opened = {name: open_variable(name, field, folder, page.missing) for name, field in page.variables.items()}
+    target = target_of(source, root, opened[page.flux])
+    readers = _readers(page, opened, target, folder)
+    begin = np.datetime64(f"{years[0]}-01-01")
+    length = int((np.datetime64(f"{years[-1] + 1}-01-01") - begin).astype(int))
+    notes: list[str] = []
+    made: dict[str, xr.DataArray] = {}
+    for name, reader in readers.items():
+        if name in STATICS:
+            values = plausible(name, reader.month(begin.astype("datetime64[M]"))[0][0], notes)
+            made[name] = xr.DataArray(values.astype(np.float32), dims="site", attrs=attributes(name))
+        else:
+            made[name] = on_days(plausible(name, _daily(reader, begin, length), notes), attributes(name))
+    if not np.isfinite(made[page.flux]).any():
+        raise UserError(f"{folder}: no cell has a {page.flux} between {years[0]} and {years[-1]}; check the years")
+    calendar = "noleap" if any(variable.no_leap for variable in opened.values()) else "standard"
+    notes += [_area(page, name) for name in made if name in TARGETS]
+    cube = xr.Dataset(made, coordinates(target.names, target.lat, target.lon, begin, length, calendar))
+    cube = cube.assign_attrs(described(page.product, page.version, page.licence, page.citation, notes))
+    if not source.sites:
+        cube = cube.assign_attrs(places="cells")
+    return select_sites(cube, sites, str(folder))
+
+
+def _readers(page: Page, opened: dict[str, Variable], target: Target, folder: Path) -> dict[str, Reader]:
+    fraction = None
+    if page.wetland_fraction is not None:
+        share = open_variable("wetland_fraction", page.wetland_fraction, folder, page.missing)
+        percent = share.unit in ("%", "percent")
+        scale = Linear(0.01) if percent else Linear()
+        fraction = Reader("wetland_fraction", share, target, target.overlap(share), scale, False, None)
+    made = {}
+    for name, variable in opened.items():
+        where = f"{variable.parts[0].path}: {variable.declared.name}"
+        if name in STATICS and not variable.is_static:
+            raise UserError(f"{where}: has a time axis, but {name} is a property of the place; name a map of it")
+        if name not in STATICS and variable.is_static:
+            raise UserError(f"{where}: has no time axis, but {name} changes from day to day")
+        if not variable.unit:
+            raise UserError(f"{where}: the file states no unit; give 'unit' of {name} in the product's page")
+        unit = variable.unit.replace(PER_MONTH, " d-1")
+        per_month = variable.unit.endswith(PER_MONTH)
+        divide = fraction if name in TARGETS and variable.declared.per == "cell" else None
+        made[name] = Reader(
+            name, variable, target, target.overlap(variable), to_canonical(name, unit, where), per_month, divide
+        )
+    return made
+
+
+def _daily(reader: Reader, begin: np.datetime64, length: int) -> NDArray[np.float32]:
+    """Return values (site, day): days as they are, months repeated; NaN where the product has nothing."""
+    dense = np.full((len(reader.target.cells), length), np.nan, np.float32)
+    first, end = begin.astype("datetime64[M]"), (begin + length).astype("datetime64[M]")
+    for month in map(np.datetime64, np.arange(first, end)):
+        values, days = reader.month(month)
+        if not len(values):
+            continue
+        if days is None:
+            start = int((month.astype("datetime64[D]") - begin).astype(int))
+            stop = int(((month + 1).astype("datetime64[D]") - begin).astype(int))
+            dense[:, start:stop] = values[0][:, None]
+        else:
+            dense[:, (days - begin).astype(int)] = values.T
+    return dense
+
+
+def _days_in(month: Month) -> int:
+    return int(((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int))
+
+
+def _area(page: Page, name: str) -> str:
+    if page.wetland_fraction is not None or page.variables[name].per == "wetland":
+        return f"{name}: per area of wetland"
+    return f"{name}: per area of the whole cell"
