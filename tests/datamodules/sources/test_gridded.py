@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raciflux.config.schema import GridSource
 from raciflux.datamodules.sources import read
+from raciflux.datamodules.sources.gridded.page import SHIPPED, load_page
 from raciflux.datamodules.sources.gridded.regrid import Overlap, cell_area, regular
 from raciflux.errors import UserError
 
@@ -195,3 +196,8 @@ def test_years_without_a_flux_and_resolutions_that_do_not_fit_are_said(tmp_path,
         source(tmp_path, page, resolution=7)
     with pytest.raises(UserError, match="first_year=2004 is after last_year=2003"):
         source(tmp_path, page, first_year=2004)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_pages_that_ship_can_be_read_and_say_what_they_are(path):
+    assert path.read_text().startswith("# ") and load_page(path.stem).flux == "FCH4"

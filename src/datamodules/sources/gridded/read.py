@@ -123,7 +123,7 @@ def _daily(reader: Reader, begin: np.datetime64, length: int) -> NDArray[np.floa
     """Return values (site, day): days as they are, months repeated; NaN where the product has nothing."""
     dense = np.full((len(reader.target.cells), length), np.nan, np.float32)
     first, end = begin.astype("datetime64[M]"), (begin + length).astype("datetime64[M]")
-    for month in map(np.datetime64, np.arange(first, end)):
+    for month in (first + number for number in range(int((end - first).astype(int)))):
         values, days = reader.month(month)
         if not len(values):
             continue

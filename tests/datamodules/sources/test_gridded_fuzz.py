@@ -1,0 +1,47 @@
+"""Damaged gridded products: a cube or one line."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fuzz import AT_LENGTH, EVERY_DAY, fuzz, write
+from gridded_layout import months, truth, write_page, write_product
+from mutations import BYTES, damaged
+from raciflux.config.schema import GridSource
+from raciflux.datamodules.sources import read
+
+PAGE = "  FCH4: {name: ch4, files: 'flux.*'}\n  TA: {name: t2m, files: 't2m.*', unit: K}\n"
+
+
+def _run(count: int, folder: Path) -> dict[str, int]:
+    product = folder / "product"
+    page = write_page(folder / "page.yaml", PAGE)
+    flux, warmth = truth(12, rows=4), np.full((12, 8, 16), 285.0)
+    write_product(product / "flux.nc", flux, months(2003, 1, "standard"))
+    write_product(product / "t2m.zarr", warmth, months(2003, 1, "standard"), name="t2m", unit="K")
+    files = [product / "flux.nc", *sorted(path for path in (product / "t2m.zarr").rglob("*") if path.is_file())]
+    sound = {path: path.read_bytes() for path in files}
+    touched: list[Path] = []
+
+    def damage(rng: random.Random) -> tuple[str, str]:
+        for path in touched:
+            write(path, sound[path])
+        path = files[0] if rng.random() < 0.5 else rng.choice(files[1:])
+        content, done = damaged(sound[path], rng, BYTES)
+        write(path, content)
+        touched[:] = [path]
+        return "", f"{path.relative_to(product)}: {done}"
+
+    source = GridSource(page=str(page), path="product", first_year=2003, last_year=2003)
+    return fuzz(count, damage, lambda: read("wetland_ch4", source, folder), "gridded")
+
+
+def test_a_damaged_product_is_a_cube_or_one_line(tmp_path):
+    answers = _run(EVERY_DAY, tmp_path)
+    assert answers["cube"] > 20 and answers["line"] > 60, answers
+
+
+@pytest.mark.slow
+def test_many_damaged_products_are_cubes_or_lines(tmp_path):
+    print(_run(AT_LENGTH, tmp_path))
