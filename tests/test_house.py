@@ -36,6 +36,7 @@ MAY_IMPORT = {
     **dict.fromkeys(sorted(SUMS), LEAVES | SUMS),
     "simulation": LEAVES,
     "datamodules": LEAVES | {"simulation"},
+    "pool": LEAVES | {"datamodules"},
     "retrieval": LEAVES,
     "own_days": LEAVES | SUMS,
     "modules": LEAVES | SUMS | {"retrieval"},

@@ -111,6 +111,15 @@ class GridSource:
     seed: int = key(0, "seed of that draw", bounds=(0, 2**31 - 1))
 
 
+@dataclass
+class PoolSource:
+    """Sources of a pool that scripts/harmonise.py built, their sites beside each other."""
+
+    kind: str = key("pool", "which reader", choices=["pool"])
+    path: str = key("pool", "folder of the pool, relative to data.root")
+    take: list[str] = key([], "which of its sources; empty takes all")
+
+
 SOURCES: dict[str, type] = {
     "embedded": EmbeddedSource,
     "table": TableSource,
@@ -118,6 +127,7 @@ SOURCES: dict[str, type] = {
     "fluxnet": FluxnetSource,
     "xmethanewet": XMethaneWetSource,
     "grid": GridSource,
+    "pool": PoolSource,
 }
 
 

@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...config.schema import CubeSource, EmbeddedSource, FluxnetSource, GridSource, TableSource, XMethaneWetSource
+from ...config.schema import (
+    CubeSource,
+    EmbeddedSource,
+    FluxnetSource,
+    GridSource,
+    PoolSource,
+    TableSource,
+    XMethaneWetSource,
+)
 from ...errors import UserError
 from ..cube import attributes, validate
-from . import embedded, stored_cube, table
+from . import embedded, pooled, stored_cube, table
 from .fluxnet import read as fluxnet
 from .gridded import read as gridded
 from .xmethanewet import read as xmethanewet
@@ -24,12 +32,13 @@ READERS: dict[str, Reader] = {
     "fluxnet": fluxnet.read,
     "xmethanewet": xmethanewet.read,
     "grid": gridded.read,
+    "pool": pooled.read,
 }
 
 
 def read(
     pair: str,
-    source: EmbeddedSource | TableSource | CubeSource | FluxnetSource | XMethaneWetSource | GridSource,
+    source: EmbeddedSource | TableSource | CubeSource | FluxnetSource | XMethaneWetSource | GridSource | PoolSource,
     root: Path,
     sites: Sequence[str] = (),
 ) -> xr.Dataset:

@@ -79,13 +79,25 @@ def load_page(name: str) -> Page:
     UserError
         No such page; or a key, variable or unit in it is unknown, missing, given twice or of the wrong type.
     """
+    path = page_file(name)
+    page = build(Page, load_yaml(path), str(path))
+    _check(page, str(path))
+    return page
+
+
+def page_file(name: str) -> Path:
+    """Return the file of a page.
+
+    Raises
+    ------
+    UserError
+        No such page.
+    """
     path = Path(name) if name.endswith((".yaml", ".yml")) else SHIPPED / f"{name}.yaml"
     if not path.is_file():
         shipped = [each.stem for each in SHIPPED.glob("*.yaml")]
         raise UserError(f"data.*.page={name}: {did_you_mean(name, shipped)} Your own: give its path, ending in .yaml")
-    page = build(Page, load_yaml(path), str(path))
-    _check(page, str(path))
-    return page
+    return path
 
 
 def _check(page: Page, where: str) -> None:

@@ -1,6 +1,6 @@
 """The cells of TEM-MDM as a cube, a year at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,25 +119,29 @@ def read_cells(source: XMethaneWetSource, root: Path, sites: Sequence[str]) -> x
     UserError
         As ``open_simulation``; or a cell named in ``sites`` emits nothing.
     """
-    simulation = open_simulation(source, root)
-    simulation = _named(simulation, sites)
-    years = range(source.first_year, source.last_year + 1)
-    begin = np.datetime64(f"{years[0]}-01-01")
-    length = int((np.datetime64(f"{years[-1] + 1}-01-01") - begin).astype(int))
-    whole: dict[str, NDArray[np.float32]] = {}
-    for year in years:
-        first = int((np.datetime64(f"{year}-01-01") - begin).astype(int))
-        for name, values in simulation.year(year).items():
-            into = whole.setdefault(name, np.full((len(simulation.cells), length), np.nan, np.float32))
-            into[:, first : first + values.shape[1]] = values
+    years = list(cells_by_year(source, root, sites))
+    joined = xr.concat([year.drop_attrs(deep=False) for year in years], "time", data_vars="minimal", coords="minimal")
+    joined["time"].attrs = years[-1]["time"].attrs
+    return joined.assign_attrs(years[-1].attrs)
+
+
+def cells_by_year(source: XMethaneWetSource, root: Path, sites: Sequence[str] = ()) -> Iterator[xr.Dataset]:
+    """Read the cells a year at a time; the notes of each say what was met up to then.
+
+    Raises
+    ------
+    UserError
+        As ``read_cells``.
+    """
+    simulation = _named(open_simulation(source, root), sites)
     lat, lon = positions(simulation.cells, simulation.shape)
     fixed = maps_at(simulation.grids, simulation.cells)
-    cube = xr.Dataset(
-        {**{name: on_days(values, attributes(name)) for name, values in whole.items()}, **fixed},
-        coordinates(simulation.site_ids, lat, lon, begin, length, "noleap"),
-    )
-    notes = [*simulation.grids.notes, *_said(source)]
-    return cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes), places="cells")
+    for year in range(source.first_year, source.last_year + 1):
+        days = {name: on_days(values, attributes(name)) for name, values in simulation.year(year).items()}
+        begin, length = np.datetime64(f"{year}-01-01"), len(months.days_of_year(year))
+        cube = xr.Dataset({**days, **fixed}, coordinates(simulation.site_ids, lat, lon, begin, length, "noleap"))
+        notes = [*simulation.grids.notes, *_said(source)]
+        yield cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes), places="cells")
 
 
 def _said(source: XMethaneWetSource) -> list[str]:

@@ -1,0 +1,51 @@
+"""Harmonise many sources into one pool: ``python scripts/harmonise.py configs/pool/*.yaml [output=FOLDER] [jobs=N]``.
+
+Each page names sources; the pool holds a cube of each, a catalogue, an audit and the citations they ask for. Only what
+changed is read again. docs/pool.md says what comes out.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from raciflux.command_line import run_script
+from raciflux.errors import UserError, did_you_mean
+
+KEYS = ("output", "jobs")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Read the pages, bring the pool up to date, and say what was done."""
+    if not argv or any(argument in ("-h", "--help") for argument in argv):
+        print(__doc__)
+        return
+    pages = [Path(argument) for argument in argv if "=" not in argument]
+    given = dict(_pair(argument) for argument in argv if "=" in argument)
+    if not pages:
+        raise UserError("name at least one page, such as configs/pool/example.yaml")
+    from raciflux.pool.build import build
+    from raciflux.pool.plan import load_plan
+
+    plan = load_plan(pages, given.get("output"))
+    built = build(plan, _jobs(given.get("jobs", "")), lambda name, what: print(f"  {name}: {what}", flush=True))
+    print(f"{plan.output}: {len(plan.entries)} sources, {len(built.read)} read, {len(built.kept)} as they were")
+    print(f"  catalogue, audit and citations: {plan.output / 'current'}")
+
+
+def _pair(argument: str) -> tuple[str, str]:
+    name, _, value = argument.partition("=")
+    if name not in KEYS:
+        raise UserError(f"no key {name!r}; {did_you_mean(name, KEYS)}")
+    return name, value
+
+
+def _jobs(text: str) -> int:
+    if not text:
+        return min(4, os.cpu_count() or 1)
+    if not text.isdigit() or not 1 <= int(text) <= 256:
+        raise UserError(f"jobs={text}: give a whole number from 1 to 256")
+    return int(text)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,124 @@
+"""The catalogue: one row for each source and site, and for each cell which tower is near."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from ..datamodules.towers import is_grid
+from ..geography import unit_vectors
+from ..variables import DRIVERS, STATICS, TARGETS, lookup
+
+NEAR_KM = 50.0  # a cell this near to a tower shows its weather and perhaps its fluxes (docs/architecture.md, rule 6)
+RADIUS_KM = 6371.0088
+DOI = re.compile(r"10\.\d{4,9}/[^\s,;)\]]+")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A source's cube on disk.
+
+    Attributes
+    ----------
+    name : of the source. kind : of its reader. cube : Zarr folder, relative to the pool. checksum : of its input.
+    attributes : of the cube. rows : of the catalogue, without ``near_tower``. grid : whether its sites are cells.
+    """
+
+    name: str
+    kind: str
+    cube: str
+    checksum: str
+    attributes: Mapping[str, str]
+    rows: tuple[Mapping[str, Any], ...]
+    grid: bool
+
+
+def described(name: str, kind: str, cube_path: Path, cube: str, checksum: str) -> Written:
+    """Describe a cube that was written, reading one variable at a time."""
+    with xr.open_zarr(cube_path, consolidated=True, chunks=None) as dataset:
+        attributes = {key: str(value) for key, value in dataset.attrs.items()}
+        grid = is_grid(dataset)
+        known = [str(variable) for variable in dataset.data_vars if variable in {**DRIVERS, **TARGETS, **STATICS}]
+        present = {name_: _present(dataset[name_]) for name_ in known if "time" in dataset[name_].dims}
+        rows = _rows(dataset, present, known)
+    about = {
+        "source": name,
+        "product": attributes.get("title", name),
+        "licence": attributes.get("licence", ""),
+        "citation": attributes.get("citation", ""),
+        "doi": " ".join(DOI.findall(attributes.get("citation", ""))),
+        "input_sha256": checksum,
+        "cube": cube,
+    }
+    return Written(name, kind, cube, checksum, attributes, tuple({**about, **row} for row in rows), grid)
+
+
+def table_of(written: Sequence[Written]) -> pl.DataFrame:
+    """Return the whole catalogue; cells within 50 km of a tower of any source name it."""
+    rows = [dict(row) for each in written for row in each.rows]
+    near = _near_towers(written)
+    for row in rows:
+        row["near_tower"], row["near_tower_km"] = near.get((row["source"], row["site_id"]), ("", None))
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("near_tower_km").cast(pl.Float64))
+
+
+def _present(values: xr.DataArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return number, first and last (site,) of the days with a value; -1 where there is none."""
+    there = np.isfinite(values.transpose("site", "time").to_numpy())
+    some, days = there.any(1), there.shape[1]
+    first = np.where(some, there.argmax(1), -1)
+    last = np.where(some, days - 1 - there[:, ::-1].argmax(1), -1)
+    return there.sum(1), first, last
+
+
+def _rows(
+    cube: xr.Dataset, present: Mapping[str, tuple[NDArray[np.int64], ...]], known: Sequence[str]
+) -> list[dict[str, Any]]:
+    time = cube["time"].to_numpy().astype("datetime64[D]")
+    units = json.dumps({name: lookup(name).unit for name in sorted(known)}, sort_keys=True)
+    rows = []
+    for place, site in enumerate(cube["site_id"].to_numpy().tolist()):
+        days = {name: int(counts[place]) for name, (counts, _, _) in sorted(present.items()) if counts[place]}
+        firsts = [int(first[place]) for _, first, _ in present.values() if first[place] >= 0]
+        lasts = [int(last[place]) for _, _, last in present.values() if last[place] >= 0]
+        rows.append(
+            {
+                "site_id": str(site),
+                "lat": float(cube["lat"].to_numpy()[place]),
+                "lon": float(cube["lon"].to_numpy()[place]),
+                "first_day": str(time[min(firsts)]) if firsts else "",
+                "last_day": str(time[max(lasts)]) if lasts else "",
+                "variables": " ".join(sorted(days)),
+                "days": json.dumps(days, sort_keys=True),
+                "units": units,
+            }
+        )
+    return rows
+
+
+def _near_towers(written: Sequence[Written]) -> dict[tuple[str, str], tuple[str, float]]:
+    """Return the nearest tower and its distance, km, of each cell that has one within 50 km."""
+    towers = [row for each in written if not each.grid for row in each.rows]
+    cells = [row for each in written if each.grid for row in each.rows]
+    if not towers or not cells:
+        return {}
+    tree = cKDTree(unit_vectors(*_positions(towers)))
+    chord, nearest = tree.query(unit_vectors(*_positions(cells)))
+    km = 2 * RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1.0))
+    return {
+        (cell["source"], cell["site_id"]): (f"{towers[n]['source']}/{towers[n]['site_id']}", round(float(far), 3))
+        for cell, far, n in zip(cells, km, nearest.tolist(), strict=True)
+        if far <= NEAR_KM
+    }
+
+
+def _positions(rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    return [row["lat"] for row in rows], [row["lon"] for row in rows]
