@@ -13,7 +13,7 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     """Measure the speeds asked for."""
     settings = parse_settings(arguments)
     # Imported only now: mistakes are said before the heavy libraries are loaded.
-    from . import gather, half_hours, raci, reading, step
+    from . import gather, grids, half_hours, raci, reading, step
     from .show import load, machine, print_rows, write_json
 
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False, soft_wrap=True)
@@ -34,6 +34,9 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     if "half_hours" in settings.speeds:
         rows["half_hours"] = half_hours.measure(settings, threads[-1])
         print_rows("half_hours: a FLUXNET table to days", rows["half_hours"], console)
+    if "grids" in settings.speeds:
+        rows["grids"] = grids.measure(settings, threads[-1])
+        print_rows("grids: full-size years of X-MethaneWet to a cube", rows["grids"], console)
     if "read" in settings.speeds:
         why_not = reading.missing(settings.data.root)
         if why_not is None:

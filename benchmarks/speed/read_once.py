@@ -22,7 +22,7 @@ def main(root: str) -> None:
     read = time.perf_counter()
     tower_data(config, prepared, fold_split(config, prepared, 0), None)
     ready = time.perf_counter()
-    peak = _peak_bytes()
+    peak = peak_bytes()
     daily = [variable for variable in prepared.towers.data_vars.values() if variable.ndim == 2]
     known = np.logical_or.reduce([np.isfinite(variable.to_numpy()) for variable in daily])
     measured = {
@@ -35,7 +35,7 @@ def main(root: str) -> None:
     print(json.dumps(measured))
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Return the peak of resident memory of this process.
 
     Linux lets a child inherit its parent's ``ru_maxrss``, which would blame us for whoever started us; the high-water

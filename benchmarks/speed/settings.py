@@ -10,6 +10,7 @@ from raciflux.errors import UserError
 from ..keys import lines_of, settings_of
 
 SPEEDS = ("gather", "step", "raci", "half_hours", "read")
+ON_REQUEST = ("grids",)  # needs 20 GB of disk for some minutes
 
 
 @dataclass
@@ -25,7 +26,7 @@ class DataFolder:
 class Settings:
     """What is measured, and how large; the defaults are what the committed results were measured with."""
 
-    speed: str = key("all", "which speed", choices=["all", *SPEEDS])
+    speed: str = key("all", "which speed", choices=["all", *SPEEDS, *ON_REQUEST])
     threads: int = key(0, "CPU threads of torch, the same on both sides; 0 measures 1, then 2", bounds=(0, 4096))
     rounds: int = key(15, "rounds; each measures every side once, and medians are over rounds", bounds=(1, 10_000))
     sites: int = key(192, "made-up towers, each with 15 years of 15 drivers", bounds=(1, 10_000))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..datamodules.towers import is_grid
-from ..geography import unit_vectors
+from ..geography import EARTH_RADIUS_KM, unit_vectors
 from ..variables import DRIVERS, STATICS, TARGETS, lookup
 
 NEAR_KM = 50.0  # a cell this near to a tower shows its weather and perhaps its fluxes (docs/architecture.md, rule 6)
-RADIUS_KM = 6371.0088
+BLOCK = 366  # days read at once
 DOI = re.compile(r"10\.\d{4,9}/[^\s,;)\]]+")
 
 
@@ -71,12 +71,15 @@ def table_of(written: Sequence[Written]) -> pl.DataFrame:
 
 
 def _present(values: xr.DataArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return number, first and last (site,) of the days with a value; -1 where there is none."""
-    there = np.isfinite(values.transpose("site", "time").to_numpy())
-    some, days = there.any(1), there.shape[1]
-    first = np.where(some, there.argmax(1), -1)
-    last = np.where(some, days - 1 - there[:, ::-1].argmax(1), -1)
-    return there.sum(1), first, last
+    """Return number, first and last (site,) of the days with a value, -1 where there is none; a year at a time."""
+    count, first, last = np.zeros(values.sizes["site"], np.int64), *np.full((2, values.sizes["site"]), -1)
+    for begin in range(0, values.sizes["time"], BLOCK):
+        there = np.isfinite(values.isel(time=slice(begin, begin + BLOCK)).transpose("site", "time").to_numpy())
+        some = there.any(1)
+        count += there.sum(1)
+        first = np.where(some & (first < 0), begin + there.argmax(1), first)
+        last = np.where(some, begin + there.shape[1] - 1 - there[:, ::-1].argmax(1), last)
+    return count, first, last
 
 
 def _rows(
@@ -112,7 +115,7 @@ def _near_towers(written: Sequence[Written]) -> dict[tuple[str, str], tuple[str,
         return {}
     tree = cKDTree(unit_vectors(*_positions(towers)))
     chord, nearest = tree.query(unit_vectors(*_positions(cells)))
-    km = 2 * RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1.0))
+    km = 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1.0))
     return {
         (cell["source"], cell["site_id"]): (f"{towers[n]['source']}/{towers[n]['site_id']}", round(float(far), 3))
         for cell, far, n in zip(cells, km, nearest.tolist(), strict=True)

@@ -28,12 +28,12 @@ def write_cube(entry: Entry, root: Path, path: Path) -> None:
         The source cannot be read, or the disk does not take the cube.
     """
     with replacing(path) as partial:
-        last = None
+        attributes: dict[str, Any] = {}
         for part in parts_of(entry, root):
-            _append(part, partial, first=last is None)
-            last = part
-        assert last is not None
-        zarr.open_group(partial, mode="r+").attrs.update(last.attrs)
+            _append(part, partial, first=not attributes)
+            attributes = dict(part.attrs)
+            del part  # the next is read before this name is given to it
+        zarr.open_group(partial, mode="r+").attrs.update(attributes)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
             zarr.consolidate_metadata(partial)
@@ -43,8 +43,7 @@ def parts_of(entry: Entry, root: Path) -> Iterator[xr.Dataset]:
     """Return a source's cube in parts that follow one another in time."""
     by_year = BY_YEAR.get(entry.section.kind)
     if by_year is not None and getattr(entry.section, "face", "") != "towers":
-        for year in by_year(entry.section, root):
-            yield validate(year, entry.name)
+        yield from map(validate, by_year(entry.section, root))
     else:
         yield read(entry.pair, entry.section, root).drop_vars("abs_lat")
 

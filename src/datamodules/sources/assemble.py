@@ -22,7 +22,7 @@ def plausible(name: str, values: Doubles, notes: list[str]) -> Doubles:
 
 def on_days(values: NDArray[np.floating], about: dict[str, str]) -> xr.DataArray:
     """Make a variable of the cube of (site, day)."""
-    return xr.DataArray(values.astype(np.float32), dims=("site", "time"), attrs=about)
+    return xr.DataArray(values.astype(np.float32, copy=False), dims=("site", "time"), attrs=about)
 
 
 def share_of(name: str, words: str) -> dict[str, str]:

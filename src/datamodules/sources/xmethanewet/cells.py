@@ -141,7 +141,9 @@ def cells_by_year(source: XMethaneWetSource, root: Path, sites: Sequence[str] = 
         begin, length = np.datetime64(f"{year}-01-01"), len(months.days_of_year(year))
         cube = xr.Dataset({**days, **fixed}, coordinates(simulation.site_ids, lat, lon, begin, length, "noleap"))
         notes = [*simulation.grids.notes, *_said(source)]
-        yield cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes), places="cells")
+        whole = [cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes), places="cells")]
+        del days, cube
+        yield whole.pop()  # so that no year is held while the next is read
 
 
 def _said(source: XMethaneWetSource) -> list[str]:

@@ -6,7 +6,7 @@ fall is turned round.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,31 +102,30 @@ class Grids:
 
     def filled(self, grid: Grid, year: int) -> NDArray[np.bool_]:
         """Mask (cell,) of the cells that have any value but zero."""
-        whole, _ = self._whole(grid, self._path(grid, year))
-        there = [_known(row).any(tuple(range(1, row.ndim))) for row in whole]  # row by row, to spare memory
+        raw = self._whole(grid, self._path(grid, year))
+        there = []
+        for row in raw.values:  # row by row, to spare memory
+            values = raw.physical(row)
+            there.append((np.isfinite(values) & (values != 0)).any(tuple(range(1, row.ndim))))
         return np.concatenate(there)
 
     def _read(self, grid: Grid, path: Path, cells: Cells) -> tuple[Values, str]:
-        """Return raw values (cell, ...) and the unit that the file states, empty where it states none."""
-        whole, stated = self._whole(grid, path)
-        chosen = whole.reshape(whole.shape[0] * whole.shape[1], *whole.shape[2:])[cells]
-        values = np.asarray(np.ma.filled(chosen.astype(np.float32), np.nan))
-        for code in NO_DATA:
-            values[values == code] = np.nan
-        values[np.abs(values) > HUGE] = np.nan
-        return values, stated
+        """Return values (cell, ...) in the file's unit, and that unit; empty where it states none."""
+        raw = self._whole(grid, path)
+        rows, columns, *rest = raw.values.shape
+        return raw.physical(raw.values.reshape(rows * columns, *rest)[cells]), raw.unit
 
-    def _whole(self, grid: Grid, path: Path) -> tuple[np.ma.MaskedArray, str]:
-        """Return a whole file (row, column, ...), row 0 in the south, and the unit that it states."""
+    def _whole(self, grid: Grid, path: Path) -> "_Raw":
+        """Return a whole file as it is stored, row 0 in the south."""
         with _opened(path) as file:
             variable = _variable(file, grid.name, path)
             shape = self._checked_shape(variable, grid, path)
-            whole = np.ma.asanyarray(variable[:])
-            stated = str(getattr(variable, "units", "")).strip()
+            raw = _Raw.of(variable)
             falling = _latitudes_fall(file, shape[0])
         if falling:
             self._note(f"{path.name}: latitudes fall in the file; its rows were turned round")
-        return whole[::-1] if falling else whole, stated
+            raw = replace(raw, values=raw.values[::-1])
+        return raw
 
     def _checked_shape(self, variable: "netCDF4.Variable[Any]", grid: Grid, path: Path) -> tuple[int, int]:
         rows, columns = variable.shape[:2] if variable.ndim >= 2 else (0, 0)
@@ -149,6 +148,44 @@ class Grids:
             self.notes.append(line)
 
 
+@dataclass(frozen=True)
+class _Raw:
+    """A variable as it is stored; masking it as a whole would need half as much memory again.
+
+    Attributes
+    ----------
+    values : (row, column, ...). missing : codes of what is missing, as stored. scale, offset : to physical values.
+    """
+
+    values: NDArray[Any]
+    unit: str
+    missing: tuple[float, ...]
+    scale: float
+    offset: float
+
+    @classmethod
+    def of(cls, variable: "netCDF4.Variable[Any]") -> "_Raw":
+        variable.set_auto_maskandscale(False)
+        attributes = {name: variable.getncattr(name) for name in variable.ncattrs()}
+        codes = [np.atleast_1d(attributes[name]) for name in ("_FillValue", "missing_value") if name in attributes]
+        missing = tuple(float(code) for each in codes for code in each)
+        scale, offset = (float(attributes.get(name, default)) for name, default in _PACKING)
+        return cls(np.asarray(variable[:]), str(attributes.get("units", "")).strip(), missing, scale, offset)
+
+    def physical(self, values: NDArray[Any]) -> Values:
+        """Return some of the values as float32, NaN where missing."""
+        made = values.astype(np.float32)
+        for code in (*self.missing, *NO_DATA):
+            made[made == np.float32(code)] = np.nan
+        made[np.abs(made) > HUGE] = np.nan
+        return (
+            made if (self.scale, self.offset) == (1.0, 0.0) else made * np.float32(self.scale) + np.float32(self.offset)
+        )
+
+
+_PACKING = (("scale_factor", 1.0), ("add_offset", 0.0))
+
+
 def _rest_of(grid: Grid) -> tuple[int, ...]:
     """Return the dimensions beside row and column: days in a month of a month of the year, or months, or none."""
     if "{year}" not in grid.file:
@@ -167,12 +204,6 @@ def _opened(path: Path) -> Iterator[netCDF4.Dataset]:
     except (OSError, RuntimeError, ValueError, UnicodeDecodeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: cannot be read as NetCDF ({reason}); it may be cut off: download it again") from None
-
-
-def _known(values: np.ma.MaskedArray) -> NDArray[np.bool_]:
-    """Mask of the values that are there and not zero."""
-    plain = np.asarray(np.ma.filled(values, 0))
-    return np.asarray(np.isfinite(plain) & (plain != 0) & ~np.isin(plain, NO_DATA) & (np.abs(plain) <= HUGE))
 
 
 def _variable(file: netCDF4.Dataset, name: str, path: Path) -> "netCDF4.Variable[Any]":
