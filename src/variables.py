@@ -73,6 +73,9 @@ STATICS: dict[str, Variable] = {
     "soil_ph": Variable("1", "soil pH", (2.0, 11.0)),
     "soil_carbon": Variable("kg m-2", "soil organic carbon, top metre", (0.0, 500.0)),
     "clay": Variable("percent", "clay content", (0.0, 100.0)),
+    "sand": Variable("percent", "sand content", (0.0, 100.0)),
+    "silt": Variable("percent", "silt content", (0.0, 100.0)),
+    "soc": Variable("g kg-1", "organic carbon of the topsoil", (0.0, 600.0)),
     "bulk_density": Variable("g cm-3", "bulk density of the topsoil", (0.01, 2.7)),
     "lai_max": Variable("m2 m-2", "seasonal maximum of leaf area index", (0.0, 15.0)),
 }

@@ -112,6 +112,27 @@ class GridSource:
 
 
 @dataclass
+class AgroFluxSource:
+    """AgroFlux (arXiv 2602.01614) in its published arrays: Ecosys runs of Midwest counties, and flux towers."""
+
+    kind: str = key("agroflux", "which reader", choices=["agroflux"])
+    face: str = key("towers", "towers: observations; simulation: Ecosys runs", choices=["towers", "simulation"])
+    path: str = key("AgroFlux", "folder that holds data_files/ and county_metrics/, relative to data.root")
+    rate: int | None = key(None, "simulation: one of the 20 rates of nitrogen; null takes all", bounds=(0, 19))
+    sites: str = key("", "towers: table number, site_id, lat, lon, first_year, which the arrays do not tell")
+
+
+@dataclass
+class PykgmlSource:
+    """PyKGML's serialised carbon data (.sav); read as numbers, code in it never runs."""
+
+    kind: str = key("pykgml", "which reader", choices=["pykgml"])
+    path: str = key("PyKGML/co2_pretrain_data.sav", "the file, relative to data.root")
+    sites: str = key("", "table site_id, lat, lon, a row a site in the order of the file, which does not tell them")
+    first_year: int = key(2001, "year of the first day", bounds=(1950, 2100))
+
+
+@dataclass
 class PoolSource:
     """Sources of a pool that scripts/harmonise.py built, their sites beside each other."""
 
@@ -128,6 +149,8 @@ SOURCES: dict[str, type] = {
     "xmethanewet": XMethaneWetSource,
     "grid": GridSource,
     "pool": PoolSource,
+    "agroflux": AgroFluxSource,
+    "pykgml": PykgmlSource,
 }
 
 

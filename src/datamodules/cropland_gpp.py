@@ -10,8 +10,11 @@ class CroplandGPP(FluxDataModule):
     pair = Pair(
         name="cropland_gpp",
         targets=("GPP",),
-        required=("TA", "SW"),
-        optional=("TA_MIN", "TA_MAX", "VPD", "P", "N_RATE", "PLANTED", "SW_POT"),
-        static=("abs_lat", "elevation", "mat", "map", "soil_carbon", "clay", "whc", "soil_ph"),
+        required=("TA",),
+        optional=("SW", "TA_MIN", "TA_MAX", "VPD", "P", "N_RATE", "PLANTED", "SW_POT"),
+        static=(
+            *("abs_lat", "elevation", "mat", "map", "soil_carbon", "clay", "whc", "soil_ph"),
+            *("sand", "silt", "soc", "bulk_density"),
+        ),
         classes=("crop", "koppen"),
     )

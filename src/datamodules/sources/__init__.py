@@ -7,22 +7,26 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...config.schema import (
-    CubeSource,
-    EmbeddedSource,
-    FluxnetSource,
-    GridSource,
-    PoolSource,
-    TableSource,
-    XMethaneWetSource,
-)
+from ...config import schema
 from ...errors import UserError
 from ..cube import attributes, validate
 from . import embedded, pooled, stored_cube, table
+from .agriculture import agroflux, pykgml
 from .fluxnet import read as fluxnet
 from .gridded import read as gridded
 from .xmethanewet import read as xmethanewet
 
+Source = (
+    schema.EmbeddedSource
+    | schema.TableSource
+    | schema.CubeSource
+    | schema.FluxnetSource
+    | schema.XMethaneWetSource
+    | schema.GridSource
+    | schema.PoolSource
+    | schema.AgroFluxSource
+    | schema.PykgmlSource
+)
 Reader = Callable[[str, Any, Path, Sequence[str]], xr.Dataset]
 
 READERS: dict[str, Reader] = {
@@ -33,12 +37,14 @@ READERS: dict[str, Reader] = {
     "xmethanewet": xmethanewet.read,
     "grid": gridded.read,
     "pool": pooled.read,
+    "agroflux": agroflux.read,
+    "pykgml": pykgml.read,
 }
 
 
 def read(
     pair: str,
-    source: EmbeddedSource | TableSource | CubeSource | FluxnetSource | XMethaneWetSource | GridSource | PoolSource,
+    source: Source,
     root: Path,
     sites: Sequence[str] = (),
 ) -> xr.Dataset:

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...config.schema import CubeSource, FluxnetSource, GridSource, PoolSource, TableSource, XMethaneWetSource
+from ...config.schema import (
+    AgroFluxSource,
+    CubeSource,
+    FluxnetSource,
+    GridSource,
+    PoolSource,
+    PykgmlSource,
+    TableSource,
+    XMethaneWetSource,
+)
 from ...errors import UserError
 from .column_map import find_column_map
 from .fluxnet.archives import members
@@ -78,6 +87,22 @@ def _pool(source: PoolSource, root: Path) -> list[Path]:
     raise UserError(f"{root / source.path}: a pool is made of sources, not of pools; name the sources themselves")
 
 
+def _agroflux(source: AgroFluxSource, root: Path) -> list[Path]:
+    folder = root / source.path
+    shared = [*(folder / "data_files" / "t0_scalers").glob("*.npy")]
+    if source.face == "simulation":
+        return [
+            *shared,
+            *(folder / "data_files" / "t0_mw").glob("*.npy"),
+            folder / "county_metrics" / "Ecosys_99points.csv",
+        ]
+    return [*shared, *(folder / "data_files" / "t1_co2").glob("*ECfluxnet*.npy"), root / source.sites]
+
+
+def _pykgml(source: PykgmlSource, root: Path) -> list[Path]:
+    return [root / source.path, root / source.sites]
+
+
 FILES: dict[str, Callable[[Any, Path], list[Path]]] = {
     "table": _table,
     "cube": _cube,
@@ -85,4 +110,6 @@ FILES: dict[str, Callable[[Any, Path], list[Path]]] = {
     "xmethanewet": _xmethanewet,
     "grid": _grid,
     "pool": _pool,
+    "agroflux": _agroflux,
+    "pykgml": _pykgml,
 }

@@ -1,0 +1,1 @@
+"""Croplands: AgroFlux's arrays (arXiv 2602.01614), and PyKGML's serialised dictionaries."""
