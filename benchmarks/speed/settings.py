@@ -9,8 +9,8 @@ from raciflux.errors import UserError
 
 from ..keys import lines_of, settings_of
 
-SPEEDS = ("gather", "step", "raci", "half_hours", "read")
-ON_REQUEST = ("grids",)  # needs 20 GB of disk for some minutes
+SPEEDS = ("gather", "step", "raci", "read")
+ON_REQUEST = ("half_hours", "grids")  # write files of 250 MB and of 20 GB first
 
 
 @dataclass
