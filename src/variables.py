@@ -95,6 +95,8 @@ CLASSES: dict[str, str] = {
 
 QC_SUFFIX = "_qc"  # share of the day measured or well filled, 0-1 (the field's convention: >= 0.75)
 MEASURED_SUFFIX = "_measured"  # share of the day measured, 0-1 (rule: >= 0.5 as well)
+SPREAD_SUFFIX = "_spread"  # standard deviation over the ports of a place
+PORTS_SUFFIX = "_ports"  # how many ports measured that day
 EXPECTED_SUFFIX = "_expected"  # embedded world only: the flux without observation noise; gives the noise ceiling
 
 # Scales at which the slow encoder reads a driver, and the days of their trailing means.

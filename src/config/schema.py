@@ -210,6 +210,7 @@ class DataConfig:
         "flux/ecosystem pair",
         choices=[
             "wetland_ch4",
+            "soil_sink_ch4",
             "cropland_gpp",
             "cropland_co2",
             "terrestrial_gpp",

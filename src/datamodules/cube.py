@@ -17,7 +17,9 @@ from ..variables import (
     DRIVERS,
     EXPECTED_SUFFIX,
     MEASURED_SUFFIX,
+    PORTS_SUFFIX,
     QC_SUFFIX,
+    SPREAD_SUFFIX,
     STATICS,
     TARGETS,
     Variable,
@@ -167,11 +169,11 @@ def _check_variable(values: xr.DataArray, name: str, where: str) -> None:
 
 
 def _expected(name: str, where: str) -> tuple[Variable, tuple[str, ...]]:
-    for suffix in (QC_SUFFIX, MEASURED_SUFFIX, EXPECTED_SUFFIX):
+    for suffix in (QC_SUFFIX, MEASURED_SUFFIX, EXPECTED_SUFFIX, SPREAD_SUFFIX, PORTS_SUFFIX):
         target = name.removesuffix(suffix)
         if target != name and target in TARGETS:
-            share = Variable("1", "share of the day", (0.0, 1.0))
-            return (TARGETS[target] if suffix == EXPECTED_SUFFIX else share), DIMENSIONS
+            number = Variable("1", "share of the day, or count", (0.0, np.inf))
+            return (TARGETS[target] if suffix in (EXPECTED_SUFFIX, SPREAD_SUFFIX) else number), DIMENSIONS
     if name in STATICS:
         return STATICS[name], ("site",)
     if name in DRIVERS or name in TARGETS:

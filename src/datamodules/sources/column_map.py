@@ -38,6 +38,14 @@ class Replicate:
 
 
 @dataclass(frozen=True)
+class Ports:
+    """Chambers that are one site together; rows may be measurements. A day needs ``least`` of them."""
+
+    column: str
+    least: float = 1.0
+
+
+@dataclass(frozen=True)
 class DailyVariable:
     """A driver or target: one column, or a sum of signed ones, in a unit."""
 
@@ -110,6 +118,7 @@ class ColumnMap:
     calendar: str = "standard"
     missing: tuple[str | float, ...] = ()
     replicate: Replicate | None = None
+    ports: Ports | None = None
 
     @property
     def daily_columns(self) -> tuple[str, ...]:
@@ -160,6 +169,10 @@ def _check(declared: ColumnMap, where: str) -> None:
         (declared.date.year is None) != (declared.date.day_of_year is None)
     ):
         raise UserError(f"{where}: date needs either 'column' or both 'year' and 'day_of_year'")
+    if declared.replicate and declared.ports:
+        raise UserError(f"{where}: 'replicate' makes each port a site and 'ports' all of them one; keep one of the two")
+    if declared.ports and (declared.ports.least < 1 or declared.ports.least % 1):
+        raise UserError(f"{where}: ports.least is {declared.ports.least:g}; give a whole number from 1")
     _check_names(declared.variables, {**DRIVERS, **TARGETS}, f"{where}: variables")
     _check_names(declared.site_table.statics, STATICS, f"{where}: site_table.statics")
     _check_names(declared.site_table.classes, CLASSES, f"{where}: site_table.classes")

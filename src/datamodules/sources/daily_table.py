@@ -31,6 +31,7 @@ class DailyRows:
     numbers: dict[str, NDArray[np.float64]]  # (row,) by column, NaN where missing
     classes: dict[str, NDArray[np.str_]]  # (site,) classes that the daily table holds
     notes: tuple[str, ...]
+    port: NDArray[np.int64] | None = None  # (row,) of chambers that are one site together
 
     def name_row(self, row: int) -> str:
         """Say which row of which file, for messages."""
@@ -73,9 +74,11 @@ def read_daily(path: Path, declared: ColumnMap, sites: Sequence[str]) -> DailyRo
         numbers={column: _numbers(table, column, declared, path) for column in declared.daily_columns},
         classes=_fixed_classes(table, declared, site, site_ids, path),
         notes=_unsorted(site, day),
+        port=_ports(table, declared, path),
     )
     _refuse_infinite(rows)
-    _refuse_duplicates(rows)
+    if rows.port is None:
+        _refuse_duplicates(rows)
     return rows
 
 
@@ -84,6 +87,8 @@ def _collect(path: Path, declared: ColumnMap) -> pl.DataFrame:
     texts = [entry.column for entry in declared.site_table.classes.values() if entry.daily]
     if declared.replicate:
         texts.append(declared.replicate.column)
+    if declared.ports:
+        texts.append(declared.ports.column)
     wanted = dict.fromkeys((declared.site, *declared.date.columns, *texts, *declared.daily_columns))
     check_columns(scanned, list(wanted), path)
     table = collect(scanned.select(ROW, *wanted), path)
@@ -96,6 +101,19 @@ def _refuse_empty_site(table: pl.DataFrame, place: pl.Series, column: str, path:
     empty = place.is_null().arg_true()
     if len(empty):
         raise UserError(f"{path}, row {table[ROW][empty[0]]}, column {column!r}: names no site; fill it in")
+
+
+def _ports(table: pl.DataFrame, declared: ColumnMap, path: Path) -> NDArray[np.int64] | None:
+    """Return the number of the port (row,); None where the map declares none."""
+    if declared.ports is None:
+        return None
+    names = text_column(table, declared.ports.column)
+    empty = names.is_null().arg_true()
+    if len(empty):
+        raise UserError(
+            f"{path}, row {table[ROW][empty[0]]}, column {declared.ports.column!r}: names no port; fill it in"
+        )
+    return names.cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
 
 
 def _cube_sites(table: pl.DataFrame, place: pl.Series, replicate: Replicate | None) -> pl.Series:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ...config.schema import TableSource
 from ...errors import UserError
-from ...variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, TARGETS, lookup
+from ...variables import CLASSES, MEASURED_SUFFIX, PORTS_SUFFIX, QC_SUFFIX, SPREAD_SUFFIX, TARGETS, lookup
 from ..cube import attributes
+from .chambers import over_ports
 from .column_map import ColumnMap, DailyVariable, load_column_map
 from .daily_table import DailyRows, read_daily
 from .site_table import Places, read_places
@@ -40,6 +41,9 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     variables: dict[str, xr.DataArray] = {}
     for name, variable in declared.variables.items():
         values = _flux_or_driver(rows, name, variable, implausible, notes)
+        if declared.ports is not None and rows.port is not None:
+            variables |= _of_ports(name, values, rows, rows.port, int(declared.ports.least))
+            continue
         variables[name] = _scatter(values, rows, attributes(name))
         for suffix, column, words in (
             (QC_SUFFIX, variable.qc, "share of the day measured or well filled"),
@@ -116,6 +120,25 @@ def _scatter(values: NDArray[np.float64], rows: DailyRows, about: dict[str, str]
     dense = np.full((len(rows.site_ids), rows.days), np.nan, np.float32)
     dense[rows.site, rows.day] = values
     return xr.DataArray(dense, dims=("site", "time"), attrs=about)
+
+
+def _of_ports(
+    name: str, values: NDArray[np.float64], rows: DailyRows, port: NDArray[np.int64], least: int
+) -> dict[str, xr.DataArray]:
+    """Return a variable over the ports of each site; of a flux also how ports differ, and how many they were."""
+    made = over_ports(values, rows.site, rows.day, port, least)
+    columns = {name: (made.mean, attributes(name))}
+    if name in TARGETS:
+        about = lookup(name)
+        words = {"units": about.unit, "long_name": f"standard deviation over ports: {about.long_name}"}
+        columns[name + SPREAD_SUFFIX] = (made.spread, words)
+        columns[name + PORTS_SUFFIX] = (made.ports, {"units": "1", "long_name": "ports that measured"})
+    dense = {}
+    for column, (numbers, about_it) in columns.items():
+        whole = np.full((len(rows.site_ids), rows.days), np.nan, np.float32)
+        whole[made.site, made.day] = numbers
+        dense[column] = xr.DataArray(whole, dims=("site", "time"), attrs=about_it)
+    return dense
 
 
 def _fixed(places: Places, rows: DailyRows) -> dict[str, xr.DataArray]:
