@@ -1,5 +1,7 @@
 """Harmonise many sources into one pool: ``python scripts/harmonise.py configs/pool/*.yaml [output=FOLDER] [jobs=N]``.
 
+``python scripts/harmonise.py --inspect FILE ...`` says what a file is and what would be read from it.
+
 Each page names sources; the pool holds a cube of each, a catalogue, an audit and the citations they ask for. Only what
 changed is read again. docs/pool.md says what comes out.
 """
@@ -19,6 +21,9 @@ def main(argv: Sequence[str]) -> None:
     if not argv or any(argument in ("-h", "--help") for argument in argv):
         print(__doc__)
         return
+    if "--inspect" in argv:
+        _inspect([Path(argument) for argument in argv if argument != "--inspect"])
+        return
     pages = [Path(argument) for argument in argv if "=" not in argument]
     given = dict(_pair(argument) for argument in argv if "=" in argument)
     if not pages:
@@ -30,6 +35,15 @@ def main(argv: Sequence[str]) -> None:
     built = build(plan, _jobs(given.get("jobs", "")), lambda name, what: print(f"  {name}: {what}", flush=True))
     print(f"{plan.output}: {len(plan.entries)} sources, {len(built.read)} read, {len(built.kept)} as they were")
     print(f"  catalogue, audit and citations: {plan.output / 'current'}")
+
+
+def _inspect(paths: Sequence[Path]) -> None:
+    if not paths:
+        raise UserError("--inspect needs a file, such as --inspect downloads/FLX_FI-Hyy_FLUXNET2015_FULLSET.zip")
+    from raciflux.pool.inspect import inspect
+
+    for path in paths:
+        print("\n".join(inspect(path)))
 
 
 def _pair(argument: str) -> tuple[str, str]:

@@ -98,7 +98,7 @@ def open_variable(name: str, declared: Field, folder: Path, missing: tuple[float
     paths = _paths(folder, declared)
     parts, axes, unit = [], None, declared.unit
     for path in paths:
-        dataset = _opened(path)
+        dataset = open_file(path)
         if declared.name not in dataset.data_vars:
             known = [str(each) for each in dataset.data_vars]
             raise UserError(f"{path}: no variable {declared.name!r}; {did_you_mean(declared.name, known)}")
@@ -141,7 +141,14 @@ def _paths(folder: Path, declared: Field) -> list[Path]:
     return paths
 
 
-def _opened(path: Path) -> xr.Dataset:
+def open_file(path: Path) -> xr.Dataset:
+    """Open a NetCDF file or a Zarr store without reading its values.
+
+    Raises
+    ------
+    UserError
+        If it is damaged.
+    """
     with readable(path):
         if path.is_dir():
             store: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None, decode_times=False)
