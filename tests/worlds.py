@@ -80,6 +80,14 @@ def carbon_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
     return cube.assign({name: (("site", "time"), values, attrs) for name, (values, attrs) in daily.items()})
 
 
+def uptake_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
+    """The tiny cube with soils that take up methane in the place of GPP."""
+    names = {f"GPP{suffix}": f"FCH4{suffix}" for suffix in ("", "_qc", "_measured")}
+    cube = tiny_cube(sites, days, seed).rename({**names, "TA": "TS"})
+    cube["TS"].attrs = attributes("TS")
+    return cube.assign(FCH4=(("site", "time"), -0.3 * cube["FCH4"].to_numpy(), attributes("FCH4")))
+
+
 def balance_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
     """The tiny cube with NEE and RECO beside its GPP, in balance where all are known and of one quality."""
     cube = tiny_cube(sites, days, seed)

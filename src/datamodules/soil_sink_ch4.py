@@ -10,8 +10,8 @@ class SoilSinkCH4(FluxDataModule):
     pair = Pair(
         name="soil_sink_ch4",
         targets=("FCH4",),
-        required=(),
-        optional=("TS", "SWC", "TA", "P", "SW", "VPD", "SW_POT"),
+        required=("TS",),
+        optional=("SWC", "TA", "P", "SW", "VPD", "SW_POT"),
         static=("abs_lat", "elevation", "mat", "map", "soil_ph", "soil_carbon", "clay", "sand", "bulk_density"),
         classes=("igbp", "koppen", "vegetation", "soil_texture"),
     )

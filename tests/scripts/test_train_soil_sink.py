@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import xarray as xr
 
 from .conftest import load_script
 
@@ -16,4 +17,6 @@ def test_uptake_by_soils_can_be_learned(data_root, tmp_path):
         ]
     )  # fmt: skip
     (run,) = tmp_path.glob("*/*")
+    predicted = xr.open_zarr(run / "predictions.zarr")["prediction"]
+    assert predicted.notnull().sum() > 300
     assert json.loads((run / "metrics.json").read_text())["scores"]["published"]["sites"] > 0

@@ -18,7 +18,7 @@ from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import quiet
 from raciflux.workflow.train import models_of, run_fold
 
-from worlds import CLUSTER_KM, balance_cube, carbon_cube
+from worlds import CLUSTER_KM, balance_cube, carbon_cube, uptake_cube
 
 SMALL = [
     "model=raci",
@@ -51,7 +51,7 @@ def world(
     pair, folder = request.param, tmp_path_factory.mktemp("world")
     source = [f"data={pair}", *EMBEDDED]
     if pair not in ("wetland_ch4", "cropland_gpp", "cropland_co2"):
-        cube = balance_cube if pair == "carbon_balance" else carbon_cube
+        cube = {"carbon_balance": balance_cube, "soil_sink_ch4": uptake_cube}.get(pair, carbon_cube)
         write_zarr(cube(12, 500), folder / "towers.zarr")
         source = [f"data.pair={pair}", f"data.root={folder}", *STORED]
     config = compose([*source, *SMALL])
