@@ -8,8 +8,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from raciflux.command_line import run_script
-from raciflux.errors import UserError, did_you_mean
+from raciflux.command_line import pairs_of, run_script
+from raciflux.errors import UserError
 
 KEYS = ("output", "jobs")
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> None:
         print(__doc__)
         return
     pages = [Path(argument) for argument in argv if "=" not in argument]
-    given = dict(_pair(argument) for argument in argv if "=" in argument)
+    given = pairs_of([argument for argument in argv if "=" in argument], KEYS)
     if not pages:
         raise UserError("name at least one page, such as configs/pool/example.yaml")
     from raciflux.pool.build import build
@@ -30,13 +30,6 @@ def main(argv: Sequence[str]) -> None:
     built = build(plan, _jobs(given.get("jobs", "")), lambda name, what: print(f"  {name}: {what}", flush=True))
     print(f"{plan.output}: {len(plan.entries)} sources, {len(built.read)} read, {len(built.kept)} as they were")
     print(f"  catalogue, audit and citations: {plan.output / 'current'}")
-
-
-def _pair(argument: str) -> tuple[str, str]:
-    name, _, value = argument.partition("=")
-    if name not in KEYS:
-        raise UserError(f"no key {name!r}; {did_you_mean(name, KEYS)}")
-    return name, value
 
 
 def _jobs(text: str) -> int:

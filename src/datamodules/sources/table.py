@@ -11,6 +11,7 @@ from ...config.schema import TableSource
 from ...errors import UserError
 from ...variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, TARGETS, lookup
 from ..cube import attributes
+from .assemble import coordinates, described
 from .column_map import ColumnMap, DailyVariable, load_column_map
 from .daily_table import DailyRows, read_daily
 from .site_table import Places, read_places
@@ -48,8 +49,9 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
             if column is not None:
                 about = {"units": "1", "long_name": f"{words}: {lookup(name).long_name}"}
                 variables[name + suffix] = _scatter(_share(rows, column), rows, about)
-    cube = xr.Dataset({**variables, **_fixed(places, rows)}, _coordinates(rows, places, declared.calendar))
-    return cube.assign_attrs(_about(declared, notes))
+    axes = coordinates(rows.site_ids, places.lat, places.lon, rows.first_day, rows.days, declared.calendar)
+    about = described(declared.product, declared.version, declared.licence, declared.citation, notes)
+    return xr.Dataset({**variables, **_fixed(places, rows)}, axes, about)
 
 
 def _flux_or_driver(
@@ -129,26 +131,3 @@ def _fixed(places: Places, rows: DailyRows) -> dict[str, xr.DataArray]:
         for name, values in {**places.classes, **rows.classes}.items()
     }
     return {**statics, **classes}
-
-
-def _coordinates(rows: DailyRows, places: Places, calendar: str) -> dict[str, xr.DataArray]:
-    time = (rows.first_day + np.arange(rows.days)).astype("datetime64[ns]")
-    return {
-        "site_id": xr.DataArray(np.array(rows.site_ids), dims="site", attrs={"cf_role": "timeseries_id"}),
-        "lat": xr.DataArray(places.lat, dims="site", attrs={"units": "degrees_north", "standard_name": "latitude"}),
-        "lon": xr.DataArray(places.lon, dims="site", attrs={"units": "degrees_east", "standard_name": "longitude"}),
-        "time": xr.DataArray(time, dims="time", attrs={"standard_name": "time", "source_calendar": calendar}),
-    }
-
-
-def _about(declared: ColumnMap, notes: list[str]) -> dict[str, str]:
-    version = f", {declared.version}" if declared.version else ""
-    return {
-        "title": declared.product,
-        "source": f"{declared.product}{version}",
-        "licence": declared.licence,
-        "citation": declared.citation,
-        "Conventions": "CF-1.11",
-        "featureType": "timeSeries",
-        "reading_notes": "\n".join(notes),
-    }
