@@ -8,8 +8,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from raciflux.command_line import run_script
-from raciflux.errors import UserError, did_you_mean
+from raciflux.command_line import pairs_of, run_script
+from raciflux.errors import UserError
 
 KEYS = ("years", "output", "plan")
 FOLDER = "X-MethaneWet"
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> None:
     if not argv or any(argument in ("-h", "--help") for argument in argv):
         print(__doc__)
         return
-    given = dict(_pair(argument) for argument in argv)
+    given = pairs_of(argv, KEYS)
     years = _years(given.get("years", ""))
     folder = Path(given.get("output", Path(os.environ.get("RACIFLUX_DATA", "../shared/data")) / FOLDER))
     try:
@@ -35,13 +35,6 @@ def main(argv: Sequence[str]) -> None:
         return
     download.fetch(plan, folder, lambda piece: print(f"  {piece.name} ({piece.size / 1e6:.1f} MB)", flush=True))
     print(f"all {len(plan.pieces)} files are there and verified")
-
-
-def _pair(argument: str) -> tuple[str, str]:
-    name, found, value = argument.partition("=")
-    if not found or name not in KEYS:
-        raise UserError(f"{argument!r}: {did_you_mean(name, KEYS)} Keys are given as key=value")
-    return name, value
 
 
 def _years(text: str) -> list[int]:

@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from raciflux.command_line import run_script
-from raciflux.errors import UserError, did_you_mean
+from raciflux.command_line import pairs_of, run_script
+from raciflux.errors import UserError
 
 KEYS = ("output", "jobs")
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> None:
         _inspect([Path(argument) for argument in argv if argument != "--inspect"])
         return
     pages = [Path(argument) for argument in argv if "=" not in argument]
-    given = dict(_pair(argument) for argument in argv if "=" in argument)
+    given = pairs_of([argument for argument in argv if "=" in argument], KEYS)
     if not pages:
         raise UserError("name at least one page, such as configs/pool/example.yaml")
     from raciflux.pool.build import build
@@ -44,13 +44,6 @@ def _inspect(paths: Sequence[Path]) -> None:
 
     for path in paths:
         print("\n".join(inspect(path)))
-
-
-def _pair(argument: str) -> tuple[str, str]:
-    name, _, value = argument.partition("=")
-    if name not in KEYS:
-        raise UserError(f"no key {name!r}; {did_you_mean(name, KEYS)}")
-    return name, value
 
 
 def _jobs(text: str) -> int:

@@ -13,7 +13,7 @@ from .config.compose import Recipe, read, to_yaml
 from .config.help import help_text
 from .config.keys import nearest
 from .config.schema import Config, SplitConfig
-from .errors import UserError
+from .errors import UserError, did_you_mean
 
 FLAGS = ("--help", "--print-config", "--validate")
 USER_ERROR = 2
@@ -73,6 +73,23 @@ def parse(argv: Sequence[str]) -> Config | None:
         return None
     check_machine(recipe.config)
     return recipe.config
+
+
+def pairs_of(argv: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+    """Return what a script without a configuration was given as ``key=value``.
+
+    Raises
+    ------
+    UserError
+        An argument is no ``key=value``, or its key is unknown.
+    """
+    given = {}
+    for argument in argv:
+        name, found, value = argument.partition("=")
+        if not found or name not in keys:
+            raise UserError(f"{argument!r}: {did_you_mean(name, keys)} Keys are given as key=value")
+        given[name] = value
+    return given
 
 
 def describe(recipe: Recipe) -> str:

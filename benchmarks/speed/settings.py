@@ -10,7 +10,7 @@ from raciflux.errors import UserError
 from ..keys import lines_of, settings_of
 
 SPEEDS = ("gather", "step", "raci", "read")
-ON_REQUEST = ("half_hours", "grids")  # write files of 250 MB and of 20 GB first
+ON_REQUEST = ("half_hours", "grids")  # write grids and tables of gigabytes first
 
 
 @dataclass

@@ -62,7 +62,7 @@ def _section(source: dict[str, Any]) -> str:
         for name, count in source["site_days"].items()
     )
     notes = "".join(f"<li>{html.escape(line)}</li>" for line in source["notes"])
-    noted = f"<ul>{notes}</ul>" if notes else "<p>Nothing was masked, converted or left out.</p>"
+    noted = f"<ul>{notes}</ul>" if notes else "<p>The reader noted nothing.</p>"
     return (
         f'<h2>{html.escape(source["source"])}</h2><div class="wide"><table>{about}</table></div>'
         f"<table><tr><th>variable</th><th>site-days</th></tr>{days}</table>"

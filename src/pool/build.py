@@ -59,8 +59,13 @@ def build(plan: Plan, jobs: int, say: Say) -> Built:
     Raises
     ------
     UserError
-        A source cannot be read, or the disk does not take it; the old edition still counts.
+        A source cannot be read, or the disk does not take it; the old edition still counts. Or the folder holds
+        something else than a pool.
     """
+    if plan.output.is_dir() and any(plan.output.iterdir()) and not (plan.output / LOCK).is_file():
+        raise UserError(
+            f"{plan.output}: holds files and is no pool; name an empty folder, since a build removes old cubes"
+        )
     plan.output.mkdir(parents=True, exist_ok=True)
     with _alone(plan.output):
         return _build(plan, jobs, say)

@@ -87,6 +87,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     time = cube["time"].to_numpy().astype("datetime64[D]")
     units = json.dumps({name: lookup(name).unit for name in sorted(known)}, sort_keys=True)
+    lat, lon = cube["lat"].to_numpy(), cube["lon"].to_numpy()
     rows = []
     for place, site in enumerate(cube["site_id"].to_numpy().tolist()):
         days = {name: int(counts[place]) for name, (counts, _, _) in sorted(present.items()) if counts[place]}
@@ -95,8 +96,8 @@ def _rows(
         rows.append(
             {
                 "site_id": str(site),
-                "lat": float(cube["lat"].to_numpy()[place]),
-                "lon": float(cube["lon"].to_numpy()[place]),
+                "lat": float(lat[place]),
+                "lon": float(lon[place]),
                 "first_day": str(time[min(firsts)]) if firsts else "",
                 "last_day": str(time[max(lasts)]) if lasts else "",
                 "variables": " ".join(sorted(days)),

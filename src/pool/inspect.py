@@ -16,7 +16,7 @@ from ..datamodules.sources.fluxnet.file_names import holds_site_facts, parse
 from ..datamodules.sources.fluxnet.site_facts import read_site_facts
 from ..datamodules.sources.fluxnet.steps import columns_of
 from ..datamodules.sources.gridded.axes import axes_of, steps_of
-from ..datamodules.sources.gridded.fields import open_file
+from ..datamodules.sources.gridded.fields import Part, are_months, open_file
 from ..datamodules.sources.gridded.page import Field
 from ..datamodules.sources.xmethanewet import layout
 from ..errors import UserError, did_you_mean
@@ -109,6 +109,7 @@ def _field(path: Path, dataset: xr.Dataset, name: str) -> Iterator[str]:
     try:
         axes = axes_of(field, f"{path}: {name}")
         steps = steps_of(field, dataset, Field(name), f"{path}: {name}")
+        kind = "months" if are_months([Part(path, dataset, steps)], Field(name)) else "days"
     except UserError as error:
         yield f"  {name} [{unit}], {shape}: not as it is: {error}"
         return
@@ -116,7 +117,6 @@ def _field(path: Path, dataset: xr.Dataset, name: str) -> Iterator[str]:
     if steps is None:
         yield f"  {name} [{unit}], {where}: a map"
         return
-    kind = "months" if steps.day is None else "days"
     yield f"  {name} [{unit}], {where}: {len(steps.month)} {kind}, {steps.month[0]} to {steps.month[-1]}"
 
 

@@ -143,6 +143,28 @@ def test_a_build_that_breaks_off_leaves_the_old_pool_or_the_new_one(root, monkey
     assert len(list((pool / "cubes").iterdir())) == 3
 
 
+def test_the_edition_that_counts_is_replaced_in_one_step(root, monkeypatch):
+    _, pool = built(root)
+    (root / "page.yaml").write_text((root / "page.yaml").read_text().replace("cells: 40", "cells: 30"))
+
+    def broken(link: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", broken)
+    with pytest.raises(KeyboardInterrupt):
+        built(root)
+    assert table(pool).filter(pl.col("source") == "tem").height == 40
+
+
+def test_a_folder_of_something_else_is_left_alone(root):
+    own = root / "pool" / "cubes" / "mine.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("years of work")
+    with pytest.raises(UserError, match="holds files and is no pool; name an empty folder"):
+        built(root)
+    assert own.read_text() == "years of work"
+
+
 def test_killed_at_any_moment_the_pool_can_be_read_and_built(root):
     _, pool = built(root)
     page = (root / "page.yaml").read_text()
@@ -201,6 +223,7 @@ def test_a_wrong_page_is_said_in_one_line(root, text, said):
 def test_two_builds_at_once_are_refused(root):
     plan = load_plan([root / "page.yaml"], str(root / "pool"))
     (root / "pool").mkdir()
+    (root / "pool" / build_module.LOCK).touch()
     with build_module._alone(root / "pool"), pytest.raises(UserError, match="another build is at work"):
         build(plan, 1, lambda *_: None)
 

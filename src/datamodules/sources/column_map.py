@@ -7,7 +7,7 @@ from pathlib import Path
 from ...errors import UserError, did_you_mean
 from ...variables import CLASSES, DRIVERS, STATICS, TARGETS
 from ...yaml_strict import load_yaml
-from .declared import build
+from .declared import build, find_page
 from .units import to_canonical
 
 SHIPPED = Path(__file__).resolve().parents[3] / "configs" / "columns"
@@ -152,13 +152,7 @@ def load_column_map(name: str) -> ColumnMap:
 
 def find_column_map(name: str) -> Path:
     """Return the file of a column map."""
-    if name.endswith((".yaml", ".yml")):
-        return Path(name)
-    path = SHIPPED / f"{name}.yaml"
-    if not path.is_file():
-        shipped = [shipped.stem for shipped in SHIPPED.glob("*.yaml")]
-        raise UserError(f"column map {name!r}: {did_you_mean(name, shipped)} Your own: give its path, ending in .yaml")
-    return path
+    return find_page(name, SHIPPED, "column map")
 
 
 def _check(declared: ColumnMap, where: str) -> None:

@@ -3,11 +3,28 @@
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ...errors import UserError, did_you_mean
 
 T = TypeVar("T")
+
+
+def find_page(name: str, shipped: Path, what: str) -> Path:
+    """Return the file of a page of YAML: a name in the folder of those that ship, or a path of the user's.
+
+    Raises
+    ------
+    UserError
+        None is shipped under that name. A path that leads nowhere is said when it is read.
+    """
+    own = name.endswith((".yaml", ".yml"))
+    path = Path(name) if own else shipped / f"{name}.yaml"
+    if own or path.is_file():
+        return path
+    known = [page.stem for page in shipped.glob("*.yaml")]
+    raise UserError(f"{what} {name!r}: {did_you_mean(name, known)} Your own: give its path, ending in .yaml")
 
 
 def build(kind: type[T], values: object, where: str) -> T:

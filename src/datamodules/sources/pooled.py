@@ -1,5 +1,6 @@
 """Some sources of a pool as one cube: their sites beside each other, over the days of all."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ...errors import UserError, did_you_mean
 from ...json_strict import read_object
 from ..cube import read_zarr, select_sites
 from .assemble import described
+from .beside import side_by_side
 
 CURRENT, CATALOGUE = "current", "catalogue.json"
 
@@ -50,20 +52,15 @@ def _beside(cubes: Mapping[str, xr.Dataset], folder: Path) -> xr.Dataset:
     shared = set.intersection(*({str(name) for name in cube.data_vars} for cube in cubes.values()))
     if not shared:
         raise UserError(f"{folder}: {', '.join(cubes)} share no variable; take fewer sources")
-    every = [str(site) for cube in cubes.values() for site in cube["site_id"].to_numpy()]
-    twice = {site for site in every if every.count(site) > 1} if len(set(every)) < len(every) else set()
+    counts = Counter(str(site) for cube in cubes.values() for site in cube["site_id"].to_numpy())
     parts, notes = [], []
     for name, cube in cubes.items():
-        names = [f"{name}.{site}" if site in twice else str(site) for site in cube["site_id"].to_numpy()]
+        names = [f"{name}.{site}" if counts[str(site)] > 1 else str(site) for site in cube["site_id"].to_numpy()]
         parts.append(cube[sorted(shared)].assign_coords(site_id=("site", np.array(names), cube["site_id"].attrs)))
         left_out = sorted({str(each) for each in cube.data_vars} - shared)
         notes += [f"{name}: {', '.join(left_out)} left out, not all sources have them"] if left_out else []
         notes += [f"{name}: {line}" for line in str(cube.attrs.get("reading_notes", "")).split("\n") if line]
-    begin, end = min(p["time"].values[0] for p in parts), max(p["time"].values[-1] for p in parts)
-    days = np.arange(begin.astype("datetime64[D]"), end.astype("datetime64[D]") + 1).astype("datetime64[ns]")
-    joined = xr.concat([part.reindex(time=days) for part in parts], "site", data_vars="minimal", coords="minimal")
-    no_leap = any(cube["time"].attrs.get("source_calendar") == "noleap" for cube in cubes.values())
-    joined["time"].attrs = {"standard_name": "time", "source_calendar": "noleap" if no_leap else "standard"}
+    joined = side_by_side(parts)
     told = {key: "; ".join(_once(cubes, key)) for key in ("title", "licence", "citation")}
     joined.attrs = described(told["title"], "", told["licence"], told["citation"], notes)
     return joined.assign_attrs({"places": "cells"} if all("places" in cube.attrs for cube in cubes.values()) else {})

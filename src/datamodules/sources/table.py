@@ -11,6 +11,7 @@ from ...config.schema import TableSource
 from ...errors import UserError
 from ...variables import CLASSES, MEASURED_SUFFIX, PORTS_SUFFIX, QC_SUFFIX, SPREAD_SUFFIX, TARGETS, lookup
 from ..cube import attributes
+from .assemble import coordinates, described
 from .chambers import over_ports
 from .column_map import ColumnMap, DailyVariable, load_column_map
 from .daily_table import DailyRows, read_daily
@@ -44,16 +45,17 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
         if declared.ports is not None and rows.port is not None:
             variables |= _of_ports(name, values, rows, rows.port, int(declared.ports.least))
             continue
-        variables[name] = _scatter(values, rows, attributes(name))
+        variables[name] = _scatter(values, rows.site, rows.day, rows, attributes(name))
         for suffix, column, words in (
             (QC_SUFFIX, variable.qc, "share of the day measured or well filled"),
             (MEASURED_SUFFIX, variable.measured, "share of the day measured"),
         ):
             if column is not None:
                 about = {"units": "1", "long_name": f"{words}: {lookup(name).long_name}"}
-                variables[name + suffix] = _scatter(_share(rows, column), rows, about)
-    cube = xr.Dataset({**variables, **_fixed(places, rows)}, _coordinates(rows, places, declared.calendar))
-    return cube.assign_attrs(_about(declared, notes))
+                variables[name + suffix] = _scatter(_share(rows, column), rows.site, rows.day, rows, about)
+    axes = coordinates(rows.site_ids, places.lat, places.lon, rows.first_day, rows.days, declared.calendar)
+    about = described(declared.product, declared.version, declared.licence, declared.citation, notes)
+    return xr.Dataset({**variables, **_fixed(places, rows)}, axes, about)
 
 
 def _flux_or_driver(
@@ -115,10 +117,16 @@ def _share(rows: DailyRows, column: str) -> NDArray[np.float64]:
     return np.clip(values, 0.0, 1.0)
 
 
-def _scatter(values: NDArray[np.float64], rows: DailyRows, about: dict[str, str]) -> xr.DataArray:
-    """Place values (row,) on (site, time)."""
+def _scatter(
+    values: NDArray[np.float64],
+    site: NDArray[np.int64],
+    day: NDArray[np.int64],
+    rows: DailyRows,
+    about: dict[str, str],
+) -> xr.DataArray:
+    """Place values (value,) of sites and days on (site, time)."""
     dense = np.full((len(rows.site_ids), rows.days), np.nan, np.float32)
-    dense[rows.site, rows.day] = values
+    dense[site, day] = values
     return xr.DataArray(dense, dims=("site", "time"), attrs=about)
 
 
@@ -133,12 +141,10 @@ def _of_ports(
         words = {"units": about.unit, "long_name": f"standard deviation over ports: {about.long_name}"}
         columns[name + SPREAD_SUFFIX] = (made.spread, words)
         columns[name + PORTS_SUFFIX] = (made.ports, {"units": "1", "long_name": "ports that measured"})
-    dense = {}
-    for column, (numbers, about_it) in columns.items():
-        whole = np.full((len(rows.site_ids), rows.days), np.nan, np.float32)
-        whole[made.site, made.day] = numbers
-        dense[column] = xr.DataArray(whole, dims=("site", "time"), attrs=about_it)
-    return dense
+    return {
+        column: _scatter(numbers, made.site, made.day, rows, about_it)
+        for column, (numbers, about_it) in columns.items()
+    }
 
 
 def _fixed(places: Places, rows: DailyRows) -> dict[str, xr.DataArray]:
@@ -152,26 +158,3 @@ def _fixed(places: Places, rows: DailyRows) -> dict[str, xr.DataArray]:
         for name, values in {**places.classes, **rows.classes}.items()
     }
     return {**statics, **classes}
-
-
-def _coordinates(rows: DailyRows, places: Places, calendar: str) -> dict[str, xr.DataArray]:
-    time = (rows.first_day + np.arange(rows.days)).astype("datetime64[ns]")
-    return {
-        "site_id": xr.DataArray(np.array(rows.site_ids), dims="site", attrs={"cf_role": "timeseries_id"}),
-        "lat": xr.DataArray(places.lat, dims="site", attrs={"units": "degrees_north", "standard_name": "latitude"}),
-        "lon": xr.DataArray(places.lon, dims="site", attrs={"units": "degrees_east", "standard_name": "longitude"}),
-        "time": xr.DataArray(time, dims="time", attrs={"standard_name": "time", "source_calendar": calendar}),
-    }
-
-
-def _about(declared: ColumnMap, notes: list[str]) -> dict[str, str]:
-    version = f", {declared.version}" if declared.version else ""
-    return {
-        "title": declared.product,
-        "source": f"{declared.product}{version}",
-        "licence": declared.licence,
-        "citation": declared.citation,
-        "Conventions": "CF-1.11",
-        "featureType": "timeSeries",
-        "reading_notes": "\n".join(notes),
-    }

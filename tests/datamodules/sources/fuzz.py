@@ -3,12 +3,14 @@
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
 from raciflux.errors import UserError
+
+Damage = Callable[[random.Random], tuple[str, str]]
 
 EVERY_DAY, AT_LENGTH = 300, 20_000
 SECONDS = 20  # of one file of some kilobytes
@@ -31,9 +33,7 @@ def alarm(seconds: int, what: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def fuzz(
-    count: int, damage: Callable[[random.Random], tuple[str, str]], read: Callable[[], xr.Dataset], name: str
-) -> dict[str, int]:
+def fuzz(count: int, damage: Damage, read: Callable[[], xr.Dataset], name: str) -> dict[str, int]:
     """Read ``count`` damaged files, and count how many gave a cube and how many a line.
 
     Parameters
@@ -59,6 +59,23 @@ def fuzz(
                 assert cube.sizes["site"] and cube.sizes["time"], where
                 answers["cube"] += 1
     return answers
+
+
+def one_of(files: Sequence[Path], damage: Callable[[Path, bytes, random.Random], tuple[bytes, str]]) -> Damage:
+    """Damage one file at a time, and put the one before right again."""
+    sound = {path: path.read_bytes() for path in files}
+    touched: list[Path] = []
+
+    def damaged_one(rng: random.Random) -> tuple[str, str]:
+        for path in touched:
+            write(path, sound[path])
+        path = rng.choice(files)
+        content, done = damage(path, sound[path], rng)
+        write(path, content)
+        touched[:] = [path]
+        return "", f"{path.name}: {done}"
+
+    return damaged_one
 
 
 def write(path: Path, content: bytes) -> None:

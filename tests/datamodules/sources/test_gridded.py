@@ -80,6 +80,35 @@ def test_files_of_years_are_one_series_and_other_years_are_missing(tmp_path, pag
     assert cube["FCH4"].sel(time="2005-05-01").isnull().all()
 
 
+def test_a_file_a_day_is_days_and_a_file_a_month_is_months(tmp_path, page):
+    field = truth(4)
+    for number, date in enumerate(days(2003, 1, "standard")[13:17]):  # the middle of a month among them
+        write_product(tmp_path / "product" / f"ch4_{number}.nc", field[number : number + 1], [date])
+    known = np.isfinite(field[0])
+    cube = source(tmp_path, page)
+    for number, day in enumerate(("2003-01-14", "2003-01-15", "2003-01-16", "2003-01-17")):
+        np.testing.assert_allclose(cube["FCH4"].sel(time=day), field[number][known] * TO_NMOL, rtol=1e-5)
+    assert cube["FCH4"].sel(time="2003-01-18").isnull().all()
+    (tmp_path / "product" / "ch4_0.nc").rename(tmp_path / "one.nc")
+    for path in (tmp_path / "product").glob("*.nc"):
+        path.unlink()
+    for number, date in enumerate(months(2003, 1, "standard")[:2]):
+        write_product(tmp_path / "product" / f"ch4_{number}.nc", field[number : number + 1], [date])
+    np.testing.assert_allclose(
+        source(tmp_path, page)["FCH4"].sel(time="2003-02-27"), field[1][known] * TO_NMOL, rtol=1e-5
+    )
+
+
+def test_steps_that_are_neither_months_nor_days_are_said(tmp_path, page):
+    twice = days(2003, 1, "standard")[:2] * 2
+    write_product(tmp_path / "product" / "a.nc", truth(4), twice)
+    with pytest.raises(UserError, match="several steps a day, or a day in several files"):
+        source(tmp_path, page)
+    write_product(tmp_path / "product" / "a.nc", truth(3), days(2003, 1, "360_day")[:3], calendar="360_day")
+    with pytest.raises(UserError, match="days of a 360-day calendar are no real days"):
+        source(tmp_path, page)
+
+
 def test_sums_over_the_month_and_a_time_axis_that_must_be_declared(tmp_path):
     field = truth(12)
     write_product(tmp_path / "product" / "a.nc", field, months(2003, 1, "360_day"), calendar="360_day", unit="")
@@ -146,9 +175,10 @@ def test_regridding_to_the_same_grid_changes_nothing_and_means_stay_means():
     overlap = Overlap.of(lat, lon, lat, lon)
     np.testing.assert_allclose(overlap.density(values), values, rtol=1e-9)
     np.testing.assert_allclose(overlap.mean(values), values, rtol=1e-9)
-    weight = np.where(np.arange(COLUMNS) % 2, 1.0, 3.0) * np.ones((ROWS, COLUMNS))
-    halves = Overlap.of(*regular(20.0), lat, lon).mean(np.ones((1, ROWS, COLUMNS)), weight)
-    np.testing.assert_allclose(halves, 1.0)
+    halves = Overlap.of(*regular(20.0), lat, lon).mean(
+        np.where(np.arange(COLUMNS) % 2, 1.0, np.full((1, ROWS, 1), 3.0))
+    )
+    np.testing.assert_allclose(halves, 2.0)
 
 
 def test_a_coarser_resolution_keeps_the_total(tmp_path, page):

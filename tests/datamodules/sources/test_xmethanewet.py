@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from raciflux.config.schema import XMethaneWetSource
 from raciflux.datamodules.sources import read
+from raciflux.datamodules.sources.real_days import days_of_year
 from raciflux.datamodules.sources.xmethanewet import months
 from raciflux.datamodules.sources.xmethanewet.places import cell_of, nearest_with_data, positions
 from raciflux.errors import UserError
@@ -150,7 +151,7 @@ def test_a_tower_on_a_coast_takes_the_nearest_cell_with_data():
 def test_padding_never_becomes_a_day():
     padded = np.where(np.arange(31)[None] < np.array(MONTHS)[:, None], 1.0, 999.0)[None]
     for year in (2003, 2004):
-        days = months.days_of_year(year)
+        days = days_of_year(year)
         values = months.on_days(padded, days)[0]
         assert np.nanmax(values) == 1.0 and np.isnan(values).sum() == (year == 2004)
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import xarray as xr
+from numpy.typing import NDArray
 
 from ....config.schema import AgroFluxSource
 from ....errors import UserError
 from ...cube import select_sites
 from ..assemble import coordinates, described
+from ..beside import side_by_side
 from ..files import check_columns, collect, number_column, scan, text_column
 from . import crops
 from .arrays import Numbers, read_array, unscaled
@@ -77,19 +79,18 @@ def _towers(source: AgroFluxSource, folder: Path, root: Path) -> xr.Dataset:
         _check_inputs(inputs, scaled, path, fluxes=len(TOWER_FLUXES))
         scaler = read_array(folder / DATA / "t0_scalers" / "Y_scaler_Carbon.npy", 2)
         outputs = unscaled(scaled[..., :2], scaler[[CARBON.index(name) for name in TOWER_FLUXES]], str(path))
-        features, fluxes = (
-            crops.named(names, values.transpose(1, 0, 2))
-            for names, values in ((FEATURES, inputs), (TOWER_FLUXES, outputs))
-        )
+        features = crops.named(FEATURES, inputs.transpose(1, 0, 2))
+        fluxes = crops.named(TOWER_FLUXES, outputs.transpose(1, 0, 2))
         days = crops.days_from(year, len(inputs))
         cubes.append(_cube(features, fluxes, days, [site], (np.array([lat]), np.array([lon])), f"{PRODUCT}: towers"))
-    return _beside(cubes)
+    notes = dict.fromkeys(line for cube in cubes for line in cube.attrs["reading_notes"].split("\n"))
+    return side_by_side(cubes).assign_attrs(cubes[0].attrs, reading_notes="\n".join(notes))
 
 
 def _cube(
     features: dict[str, Numbers],
     fluxes: dict[str, Numbers],
-    days: np.ndarray[tuple[int], np.dtype[np.datetime64]],
+    days: NDArray[np.datetime64],
     names: list[str],
     position: tuple[Numbers, Numbers],
     product: str,
@@ -101,17 +102,6 @@ def _cube(
     fixed = crops.statics_of(features, notes)
     cube = xr.Dataset({**made, **fixed}, coordinates(names, *position, begin, length, "noleap"))
     return cube.assign_attrs(described(product, "", LICENCE, CITATION, notes))
-
-
-def _beside(cubes: list[xr.Dataset]) -> xr.Dataset:
-    """Join towers of different years."""
-    begin = min(cube["time"].to_numpy()[0] for cube in cubes)
-    end = max(cube["time"].to_numpy()[-1] for cube in cubes)
-    time = np.arange(begin, end + np.timedelta64(1, "D"), np.timedelta64(1, "D"))
-    joined = xr.concat([cube.reindex(time=time) for cube in cubes], "site", data_vars="minimal", coords="minimal")
-    joined["time"].attrs = cubes[0]["time"].attrs
-    notes = dict.fromkeys(line for cube in cubes for line in cube.attrs["reading_notes"].split("\n"))
-    return joined.assign_attrs(cubes[0].attrs, reading_notes="\n".join(notes))
 
 
 def _physical(path: Path, folder: Path, scaler: str) -> Numbers:

@@ -7,14 +7,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ....vapour import saturation_pressure
-from ....variables import CLASSES, lookup
+from ....variables import CLASSES
 from ...cube import UNKNOWN, attributes
 from ..assemble import on_days, plausible
+from ..real_days import days_of_year, is_leap_day
 from ..units import to_canonical
 
 Numbers = NDArray[np.float64]
 DAYS_OF_A_YEAR = 365
-NO_LEAP_YEAR = 2001
 NOTHING = 1e-3  # mm, gN m-2: rounding of standardised single precision
 
 # Ecosys' variables, as AgroFlux and PyKGML name them, and the units of its files.
@@ -38,13 +38,9 @@ FLUXES = {"GPP": "GPP", "Reco": "RECO", "CO2_FLUX": "NEE", "NEE": "NEE"}
 
 def days_from(first_year: int, count: int) -> NDArray[np.datetime64]:
     """Return the real day (day,) of each of ``count`` days of years of 365 days."""
-    of_year = np.datetime64(f"{NO_LEAP_YEAR}-01-01") + np.arange(DAYS_OF_A_YEAR)
-    within = (of_year - of_year.astype("datetime64[Y]").astype("datetime64[D]")).astype(int)
-    month_day = [str(day)[5:] for day in of_year[within]]
-    years = first_year + np.arange(count) // DAYS_OF_A_YEAR
-    return np.array(
-        [f"{year:04d}-{month_day[n % DAYS_OF_A_YEAR]}" for n, year in enumerate(years.tolist())], "datetime64[D]"
-    )
+    years = range(first_year, first_year + count // DAYS_OF_A_YEAR)
+    days = np.concatenate([days_of_year(year) for year in years])
+    return days[~is_leap_day(days)]
 
 
 def spread(values: Numbers, days: NDArray[np.datetime64], begin: np.datetime64, length: int) -> Numbers:
@@ -121,7 +117,6 @@ def variables_of(
     return {
         name: on_days(plausible(name, spread(each, days, begin, length), notes), attributes(name))
         for name, each in values.items()
-        if lookup(name)
     }
 
 

@@ -6,6 +6,7 @@ the features (https://doi.org/10.5281/zenodo.17161653). It does not say where si
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import xarray as xr
@@ -14,13 +15,12 @@ from ....config.schema import PykgmlSource
 from ....errors import UserError
 from ...cube import select_sites
 from ..assemble import coordinates, described
-from ..files import check_columns, collect, number_column, scan, text_column
+from ..site_list import COLUMNS, SiteList, read_site_list
 from . import crops
 from .arrays import read_dictionary, unscaled
 
 ARRAYS = {"X_train": 3, "X_test": 3, "Y_train": 3, "Y_test": 3, "x_scaler": 2, "y_scaler": 2}
 NAMES = ("input_features", "output_features")
-SITE_COLUMNS = ("site_id", "lat", "lon")
 PRODUCT, LICENCE = "PyKGML: KGML-ag-Carbon", "CC-BY-4.0"
 CITATION = "Liu et al. 2024, 10.1038/s41467-023-43860-5; Yang et al. 2025, 10.5281/zenodo.17161653"
 
@@ -46,7 +46,7 @@ def read(_pair: str, source: PykgmlSource, root: Path, sites: Sequence[str]) -> 
         )
     features = crops.named(raw["input_features"], inputs)
     fluxes = crops.named(raw["output_features"], outputs)
-    names, lat, lon = _places(root / source.sites, len(inputs)) if source.sites else _nowhere(path)
+    places = _places(root / source.sites, len(inputs)) if source.sites else _nowhere(path)
     notes = [f"years of 365 days from {source.first_year} on; 29 Februaries have no values"]
     days = crops.days_from(source.first_year, inputs.shape[1])
     length = int((days[-1] - days[0]).astype(int)) + 1
@@ -57,7 +57,7 @@ def read(_pair: str, source: PykgmlSource, root: Path, sites: Sequence[str]) -> 
     known = {**crops.drivers_of(features), **crops.balanced(carbon, notes)}
     made = crops.variables_of(known, days, days[0], length, notes)
     fixed = crops.statics_of(features, notes)
-    cube = xr.Dataset({**made, **fixed}, coordinates(names, lat, lon, days[0], length, "noleap"))
+    cube = xr.Dataset({**made, **fixed}, coordinates(places.names, places.lat, places.lon, days[0], length, "noleap"))
     return select_sites(cube.assign_attrs(described(PRODUCT, "", LICENCE, CITATION, notes)), sites, str(path))
 
 
@@ -70,19 +70,15 @@ def _pair_of(raw: dict[str, crops.Numbers], letter: str, path: Path) -> tuple[cr
     return train, test
 
 
-def _nowhere(path: Path) -> tuple[list[str], crops.Numbers, crops.Numbers]:
+def _nowhere(path: Path) -> NoReturn:
     raise UserError(
-        f"{path}: does not say where its sites are; name a table with {', '.join(SITE_COLUMNS)}, a row a site in the "
+        f"{path}: does not say where its sites are; name a table with {', '.join(COLUMNS)}, a row a site in the "
         "order of the file, training sites first, in data.*.sites"
     )
 
 
-def _places(path: Path, count: int) -> tuple[list[str], crops.Numbers, crops.Numbers]:
-    lazy = scan(path)
-    check_columns(lazy, SITE_COLUMNS, path)
-    table = collect(lazy, path)
-    if len(table) != count:
-        raise UserError(f"{path}: has {len(table)} rows for {count} sites; give one a site, in the order of the file")
-    names = [str(name) for name in text_column(table, "site_id").fill_null("")]
-    lat, lon = (number_column(table, name, (), path).to_numpy().astype(np.float64) for name in SITE_COLUMNS[1:])
-    return names, lat, lon
+def _places(path: Path, count: int) -> SiteList:
+    sites = read_site_list(path)
+    if len(sites.names) != count:
+        raise UserError(f"{path}: has {len(sites.names)} rows for {count} sites; one a site, in the order of the file")
+    return sites

@@ -48,7 +48,7 @@ class Steps:
 
     Attributes
     ----------
-    dimension : name of the dimension. month : of each step. day : of each step; None where steps are months.
+    dimension : name of the dimension. month : of each step. day : of each step; None of a calendar without real days.
     no_leap : whether the calendar has 365 days.
     """
 
@@ -92,7 +92,7 @@ def steps_of(field: xr.DataArray, dataset: xr.Dataset, declared: Field, where: s
     Raises
     ------
     UserError
-        The axis cannot be read as days or months of a calendar, or days do not follow one another.
+        The axis cannot be read as days or months of a calendar.
     """
     dimension = next((str(name) for name in field.dims if str(name).lower() in TIMES), None)
     if dimension is None:
@@ -107,19 +107,10 @@ def steps_of(field: xr.DataArray, dataset: xr.Dataset, declared: Field, where: s
         raise UserError(f"{where}: calendar {calendar!r} is not read; convert the file to a real or 365-day one")
     dates = _decoded(axis, calendar, where)
     month = np.array([f"{date.year:04d}-{date.month:02d}" for date in dates], "datetime64[M]")
-    if len(np.unique(month)) == len(month) and _are_months(dates):
-        return Steps(dimension, month, None, calendar in NO_LEAP)
     if calendar in MONTHS_ONLY:
-        raise UserError(f"{where}: days of a 360-day calendar are no real days; give monthly means")
+        return Steps(dimension, month, None, no_leap=False)
     day = np.array([f"{date.year:04d}-{date.month:02d}-{date.day:02d}" for date in dates], "datetime64[D]")
-    if len(np.unique(day)) < len(day):
-        raise UserError(f"{where}: several steps a day; take daily means first")
     return Steps(dimension, month, day, calendar in NO_LEAP)
-
-
-def _are_months(dates: list[cftime.datetime]) -> bool:
-    """Whether steps, each in a month of its own, are months; one alone may be a day."""
-    return len(dates) > 1 or dates[0].day in (1, 15, 16)
 
 
 def _decoded(axis: xr.DataArray, calendar: str, where: str) -> list[cftime.datetime]:

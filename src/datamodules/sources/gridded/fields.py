@@ -1,6 +1,6 @@
 """One variable of a product: its files opened lazily, and its steps read one month at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ class Variable:
     Attributes
     ----------
     unit : declared, or else stated by the files; empty where neither tells.
+    monthly : whether no month has two steps: then they are months, whatever day they are dated.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Variable:
     parts: tuple[Part, ...]
     unit: str
     missing: tuple[float, ...]
+    monthly: bool
 
     @property
     def is_static(self) -> bool:
@@ -62,12 +64,12 @@ class Variable:
                 return self._read(part, None), None
             at = np.flatnonzero(part.steps.month == month)
             if len(at):
-                days = part.steps.day[at] if part.steps.day is not None else None
+                days = part.steps.day[at] if part.steps.day is not None and not self.monthly else None
                 found.append((self._read(part, at), days))
         if not found:
             return np.zeros((0, *self.axes.shape), np.float32), None
-        days = None if found[0][1] is None else np.concatenate([each[1] for each in found if each[1] is not None])
-        return np.concatenate([each[0] for each in found]), days
+        values = np.concatenate([each for each, _ in found])
+        return values, None if self.monthly else np.concatenate([days for _, days in found if days is not None])
 
     def _read(self, part: Part, at: NDArray[np.int64] | None) -> Values:
         """Return some steps (step, row, column) from the south-west, NaN where missing."""
@@ -116,7 +118,30 @@ def open_variable(name: str, declared: Field, folder: Path, missing: tuple[float
     assert axes is not None
     if len(parts) > 1 and any(part.steps is None for part in parts):
         raise UserError(f"{parts[0].path}: {declared.name} has no time axis but several files; name one in 'files'")
-    return Variable(name, declared, axes, tuple(parts), unit, missing)
+    return Variable(name, declared, axes, tuple(parts), unit, missing, are_months(parts, declared))
+
+
+def are_months(parts: Sequence[Part], declared: Field) -> bool:
+    """Whether steps are months: told by all files together, since each may hold one step.
+
+    Raises
+    ------
+    UserError
+        They are neither months nor real days, each once.
+    """
+    steps = [part.steps for part in parts if part.steps is not None]
+    if declared.first is not None or not steps:
+        return declared.first is None or declared.first.step == "month"
+    months = np.concatenate([each.month for each in steps])
+    if len(np.unique(months)) == len(months):
+        return True
+    where = f"{parts[0].path}: {declared.name}"
+    days = [each.day for each in steps if each.day is not None]
+    if len(days) < len(steps):
+        raise UserError(f"{where}: days of a 360-day calendar are no real days; give monthly means")
+    if len(np.unique(np.concatenate(days))) < len(months):
+        raise UserError(f"{where}: several steps a day, or a day in several files; take daily means, each once")
+    return False
 
 
 @contextmanager

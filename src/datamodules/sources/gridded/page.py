@@ -8,11 +8,10 @@ from pathlib import Path
 from ....errors import UserError, did_you_mean
 from ....variables import DRIVERS, STATICS, TARGETS
 from ....yaml_strict import load_yaml
-from ..declared import build
-from ..units import to_canonical
+from ..declared import build, find_page
+from ..units import PER_MONTH, to_canonical
 
 SHIPPED = Path(__file__).resolve().parents[4] / "configs" / "grids"
-PER_MONTH = " month-1"  # end of a unit that is a sum over the month
 AREAS = ("cell", "wetland")
 STEPS = ("month", "day")
 
@@ -93,11 +92,7 @@ def page_file(name: str) -> Path:
     UserError
         No such page.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else SHIPPED / f"{name}.yaml"
-    if not path.is_file():
-        shipped = [each.stem for each in SHIPPED.glob("*.yaml")]
-        raise UserError(f"data.*.page={name}: {did_you_mean(name, shipped)} Your own: give its path, ending in .yaml")
-    return path
+    return find_page(name, SHIPPED, "data.*.page")
 
 
 def _check(page: Page, where: str) -> None:

@@ -13,11 +13,12 @@ from ....errors import UserError
 from ....variables import STATICS, TARGETS
 from ...cube import attributes, select_sites
 from ..assemble import coordinates, described, on_days, plausible
-from ..units import Linear, to_canonical
+from ..grid_cells import years_between
+from ..units import PER_MONTH, Linear, to_canonical
 from .fields import Variable, open_variable
-from .page import PER_MONTH, Page, load_page
+from .page import Page, load_page
 from .regrid import Overlap, Values
-from .target import Target, target_of, years_of
+from .target import Target, target_of
 
 LEAST_WETLAND = 0.01  # share of a cell below which a flux per area of wetland would be noise
 
@@ -69,7 +70,8 @@ def read(_pair: str, source: GridSource, root: Path, sites: Sequence[str]) -> xr
     UserError
         The page, a file or an axis cannot be read as declared, a unit is unknown, or no cell has a flux.
     """
-    page, years, folder = load_page(source.page), years_of(source), root / source.path
+    page, folder = load_page(source.page), root / source.path
+    years = years_between(source.first_year, source.last_year)
     opened = {name: open_variable(name, field, folder, page.missing) for name, field in page.variables.items()}
     target = target_of(source, root, opened[page.flux])
     readers = _readers(page, opened, target, folder)

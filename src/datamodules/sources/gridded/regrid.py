@@ -43,10 +43,10 @@ class Overlap:
         area = self._sum(np.ones(values.shape[1:]))
         return np.where(self._sum(known.astype(np.float64)) > 0, total / np.maximum(area, 1e-12), np.nan)
 
-    def mean(self, values: Values, weight: Values | None = None) -> Values:
-        """Return the mean (step, row, column) over what is known, by area, or by area and a weight."""
-        weights = np.isfinite(values) * (1.0 if weight is None else np.nan_to_num(weight))
-        total, area = self._sum(np.nan_to_num(values) * weights), self._sum(weights)
+    def mean(self, values: Values) -> Values:
+        """Return the mean by area (step, row, column) over what is known."""
+        known = np.isfinite(values)
+        total, area = self._sum(np.where(known, values, 0.0)), self._sum(known.astype(np.float64))
         return np.where(area > 0, total / np.where(area > 0, area, 1.0), np.nan)
 
     def _sum(self, values: Values) -> Values:

@@ -1,6 +1,5 @@
 """The grid of a cube and the cells of it that are read: those with a flux, some of them, or those that hold sites."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +8,10 @@ from numpy.typing import NDArray
 
 from ....config.schema import GridSource
 from ....errors import UserError
-from ..files import check_columns, collect, number_column, scan, text_column
+from ..grid_cells import drawn, names_of
+from ..site_list import read_site_list
 from .fields import Variable
 from .regrid import Edges, Overlap, Values, regular
-
-SITE_COLUMNS = ("site_id", "lat", "lon")
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,8 @@ def target_of(source: GridSource, root: Path, flux: Variable) -> Target:
     cells = np.flatnonzero(_emits(flux, grid, source.first_year))
     if not len(cells):
         raise UserError(f"{flux.parts[0].path}: no cell has a flux other than zero in {source.first_year}")
-    if source.cells and source.cells < len(cells):
-        cells = np.sort(np.random.default_rng([source.seed, 0]).choice(cells, source.cells, replace=False))
-    row, column = cells // columns, cells % columns
-    names = [f"C{r:03d}-{c:03d}" for r, c in zip(row.tolist(), column.tolist(), strict=True)]
+    cells = drawn(cells, source.cells, source.seed)
+    row, column, names = cells // columns, cells % columns, names_of(cells, columns)
     return Target(lat, lon, cells, names, (lat[row] + lat[row + 1]) / 2, (lon[column] + lon[column + 1]) / 2)
 
 
@@ -90,11 +86,8 @@ def _regular(step: float) -> tuple[Edges, Edges]:
 
 
 def _at_sites(path: Path, lat_edges: Edges, lon_edges: Edges) -> Target:
-    lazy = scan(path)
-    check_columns(lazy, SITE_COLUMNS, path)
-    table = collect(lazy, path)
-    names = [str(name) for name in text_column(table, "site_id").fill_null("")]
-    lat, lon = (number_column(table, name, (), path).to_numpy().astype(np.float64) for name in SITE_COLUMNS[1:])
+    sites = read_site_list(path)
+    names, lat, lon = sites.names, sites.lat, sites.lon
     lon = (lon + 180.0) % 360.0 - 180.0
     lon = np.where(lon < lon_edges[0], lon + 360.0, lon)
     row, column = np.searchsorted(lat_edges, lat, "right") - 1, np.searchsorted(lon_edges, lon, "right") - 1
@@ -104,18 +97,3 @@ def _at_sites(path: Path, lat_edges: Edges, lon_edges: Edges) -> Target:
         which = names[int(off.argmax())] if names else "no site"
         raise UserError(f"{path}: {which!r} does not lie on the product's grid; correct its position or leave it out")
     return Target(lat_edges, lon_edges, row * (len(lon_edges) - 1) + column, names, lat, lon)
-
-
-def years_of(source: GridSource) -> Sequence[int]:
-    """Return the years asked for.
-
-    Raises
-    ------
-    UserError
-        The first is after the last.
-    """
-    if source.first_year > source.last_year:
-        raise UserError(
-            f"data.*.first_year={source.first_year} is after last_year={source.last_year}; exchange the two"
-        )
-    return range(source.first_year, source.last_year + 1)

@@ -1,7 +1,7 @@
 """The cells of TEM-MDM as a cube, a year at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from ....errors import UserError, did_you_mean
 from ....vapour import vapour_deficit
 from ...cube import attributes
 from ..assemble import coordinates, described, on_days
+from ..grid_cells import drawn, names_of, years_between
+from ..real_days import days_of_year
 from . import annual, months
 from .grids import Cells, Grids
 from .layout import (
@@ -54,7 +56,7 @@ class Simulation:
 
     def year(self, year: int) -> dict[str, Values]:
         """Return drivers and emission (cell, day) of one year."""
-        days = months.days_of_year(year)
+        days = days_of_year(year)
         made = drivers_of(self.grids, year, self.cells, days, paper=self.paper)
         emission = months.on_days(self.grids.values(EMISSION, year, self.cells), days)
         if self.paper:
@@ -66,8 +68,7 @@ class Simulation:
     @property
     def site_ids(self) -> list[str]:
         """Names of the cells, by row and column from the south-west."""
-        columns = self.shape[1]
-        return [f"C{cell // columns:03d}-{cell % columns:03d}" for cell in self.cells.tolist()]
+        return names_of(self.cells, self.shape[1])
 
 
 def drivers_of(
@@ -89,10 +90,7 @@ def open_simulation(source: XMethaneWetSource, root: Path) -> Simulation:
     UserError
         A file is missing or damaged, the years are none, or no cell emits.
     """
-    if source.first_year > source.last_year:
-        raise UserError(
-            f"data.*.first_year={source.first_year} is after last_year={source.last_year}; exchange the two"
-        )
+    years_between(source.first_year, source.last_year)
     folder = root / source.path / GRIDS
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; download the data set, or check data.root and the path")
@@ -102,8 +100,7 @@ def open_simulation(source: XMethaneWetSource, root: Path) -> Simulation:
     cells = np.flatnonzero(emits)
     if not len(cells):
         raise UserError(f"{folder}: no cell has both weather and emissions in {source.first_year}; download it again")
-    if source.cells and source.cells < len(cells):
-        cells = np.sort(np.random.default_rng([source.seed, 0]).choice(cells, source.cells, replace=False))
+    cells = drawn(cells, source.cells, source.seed)
     air = {
         "CH4_AIR": annual.read_annual(folder / METHANE_IN_AIR),
         "CO2": annual.read_annual(folder / CARBON_DIOXIDE_IN_AIR),
@@ -136,9 +133,9 @@ def cells_by_year(source: XMethaneWetSource, root: Path, sites: Sequence[str] = 
     simulation = _named(open_simulation(source, root), sites)
     lat, lon = positions(simulation.cells, simulation.shape)
     fixed = maps_at(simulation.grids, simulation.cells)
-    for year in range(source.first_year, source.last_year + 1):
+    for year in years_between(source.first_year, source.last_year):
         days = {name: on_days(values, attributes(name)) for name, values in simulation.year(year).items()}
-        begin, length = np.datetime64(f"{year}-01-01"), len(months.days_of_year(year))
+        begin, length = np.datetime64(f"{year}-01-01"), len(days_of_year(year))
         cube = xr.Dataset({**days, **fixed}, coordinates(simulation.site_ids, lat, lon, begin, length, "noleap"))
         notes = [*simulation.grids.notes, *_said(source)]
         whole = [cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes), places="cells")]
@@ -159,5 +156,4 @@ def _named(simulation: Simulation, sites: Sequence[str]) -> Simulation:
     for name in sites:
         if name not in there:
             raise UserError(f"data.sites: {name!r} is no cell that was read; {did_you_mean(name, there)}")
-    kept = np.isin(there, list(sites))
-    return Simulation(simulation.grids, simulation.cells[kept], simulation.shape, simulation.air, simulation.paper)
+    return replace(simulation, cells=simulation.cells[np.isin(there, list(sites))])

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -89,7 +89,7 @@ def plan(years: Sequence[int], folder: Path, repository: str = REPOSITORY) -> Pl
         sha256 = entry.lfs.sha256 if entry.lfs else ""
         piece = Piece(name, entry.size or 0, sha256, entry.blob_id or "", there=False)
         whole = (folder / name).is_file() and is_whole(folder / name, piece)
-        pieces.append(Piece(name, piece.size, sha256, piece.blob, whole))
+        pieces.append(replace(piece, there=whole))
     return Plan(str(about.sha), tuple(pieces))
 
 

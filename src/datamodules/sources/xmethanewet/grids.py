@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ....errors import UserError, did_you_mean
 from ..assemble import plausible
-from ..units import to_canonical
-from .layout import PER_MONTH, Grid
+from ..units import PER_MONTH, to_canonical
+from .layout import Grid
 from .months import LENGTHS
 
 MONTHS, LONGEST_MONTH = len(LENGTHS), max(LENGTHS)

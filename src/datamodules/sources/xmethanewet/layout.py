@@ -15,7 +15,6 @@ METHANE_IN_AIR, CARBON_DIOXIDE_IN_AIR = "ch4-1979-2018.txt", "kco21979-2018.txt"
 CELLS_PRODUCT, TOWERS_PRODUCT = "X-MethaneWet: TEM-MDM", "X-MethaneWet: FLUXNET-CH4"
 LICENCE = "CC-BY-4.0"
 CITATION = "Sun et al. 2025, X-MethaneWet, arXiv 2505.18355"
-PER_MONTH = " month-1"  # end of a unit that is a sum over the month
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ....vapour import vapour_pressure
 from ....variables import MEASURED_SUFFIX, QC_SUFFIX
 from ...cube import UNKNOWN, attributes
 from ..assemble import coordinates, described, on_days, plausible, share_of
+from ..real_days import is_leap_day
 from . import annual, months
 from .grids import Cells, Grids
 from .layout import (
@@ -73,7 +74,7 @@ def read_towers(source: XMethaneWetSource, root: Path, wanted: Sequence[str]) ->
     variables = _inputs(own, grids, cells, days, source.paper_compat)
     variables["FCH4"] = own[FILLED]
     if source.paper_compat:  # its years have 365 days
-        variables["FCH4"] = np.where(months.is_leap_day(days), np.nan, own[FILLED])
+        variables["FCH4"] = np.where(is_leap_day(days), np.nan, own[FILLED])
     masked = {name: on_days(plausible(name, values, notes), attributes(name)) for name, values in variables.items()}
     fixed = {**maps_at(grids, cells), **_told(sites)}
     cube = xr.Dataset(
@@ -141,7 +142,7 @@ def _inputs(own: Mapping[str, Values], grids: Grids, cells: Cells, days: Days, p
 def _across_leap_days(values: Values, days: Days) -> Values:
     """Give a 29 February the mean of its neighbours: the grids have none."""
     filled = values.copy()
-    for place in np.flatnonzero(months.is_leap_day(days)):
+    for place in np.flatnonzero(is_leap_day(days)):
         near = values[:, max(place - 1, 0) : place + 2]
         known = np.isfinite(near)
         filled[:, place] = np.where(known.any(1), np.nan_to_num(near).sum(1) / np.maximum(known.sum(1), 1), np.nan)
