@@ -13,7 +13,7 @@ test: .venv/.installed-dev
 	$(BIN)/python -m pytest
 
 test-slow: .venv/.installed-dev
-	$(BIN)/python -m pytest -m "slow or gpu"
+	$(BIN)/python -m pytest -m "slow or gpu" -rP
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -30,9 +30,11 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("name at least one page, such as configs/pool/example.yaml")
     from raciflux.pool.build import build
     from raciflux.pool.plan import load_plan
+    from raciflux.pool.progress import progress_of
 
     plan = load_plan(pages, given.get("output"))
-    built = build(plan, _jobs(given.get("jobs", "")), lambda name, what: print(f"  {name}: {what}", flush=True))
+    with progress_of(len(plan.entries)) as say:
+        built = build(plan, _jobs(given.get("jobs", "")), say)
     print(f"{plan.output}: {len(plan.entries)} sources, {len(built.read)} read, {len(built.kept)} as they were")
     print(f"  catalogue, audit and citations: {plan.output / 'current'}")
 

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..datamodules.sources.account import UNIT, account_of
 from ..datamodules.towers import is_grid
 from ..geography import EARTH_RADIUS_KM, unit_vectors
 from ..variables import DRIVERS, STATICS, TARGETS, lookup
@@ -30,6 +31,7 @@ class Written:
     ----------
     name : of the source. kind : of its reader. cube : Zarr folder, relative to the pool. checksum : of its input.
     attributes : of the cube. rows : of the catalogue, without ``near_tower``. grid : whether its sites are cells.
+    accounts : what became of each driver's and target's values. units : of the files and of the cube, of each.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Written:
     attributes: Mapping[str, str]
     rows: tuple[Mapping[str, Any], ...]
     grid: bool
+    accounts: Mapping[str, Mapping[str, int]]
+    units: Mapping[str, tuple[str, str]]
 
 
 def described(name: str, kind: str, cube_path: Path, cube: str, checksum: str) -> Written:
@@ -49,6 +53,8 @@ def described(name: str, kind: str, cube_path: Path, cube: str, checksum: str) -
         known = [str(variable) for variable in dataset.data_vars if variable in {**DRIVERS, **TARGETS, **STATICS}]
         present = {name_: _present(dataset[name_]) for name_ in known if "time" in dataset[name_].dims}
         rows = _rows(dataset, present, known)
+        accounts = {name_: account_of(dataset[name_]) for name_ in present}
+        units = {name_: (str(dataset[name_].attrs.get(UNIT, "")), lookup(name_).unit) for name_ in present}
     about = {
         "source": name,
         "product": attributes.get("title", name),
@@ -58,7 +64,8 @@ def described(name: str, kind: str, cube_path: Path, cube: str, checksum: str) -
         "input_sha256": checksum,
         "cube": cube,
     }
-    return Written(name, kind, cube, checksum, attributes, tuple({**about, **row} for row in rows), grid)
+    whole = tuple({**about, **row} for row in rows)
+    return Written(name, kind, cube, checksum, attributes, whole, grid, accounts, units)
 
 
 def table_of(written: Sequence[Written]) -> pl.DataFrame:

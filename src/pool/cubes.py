@@ -12,7 +12,9 @@ import zarr
 from ..atomic import replacing
 from ..datamodules.cube import validate
 from ..datamodules.sources import read
-from ..datamodules.sources.xmethanewet.cells import cells_by_year
+from ..datamodules.sources.account import account_of, kept, together
+from ..datamodules.sources.gridded import read as gridded
+from ..datamodules.sources.xmethanewet import cells as xmethanewet
 from ..zarr_folder import with_text_as
 from .plan import Entry
 
@@ -29,11 +31,17 @@ def write_cube(entry: Entry, root: Path, path: Path) -> None:
     """
     with replacing(path) as partial:
         attributes: dict[str, Any] = {}
+        accounts: dict[str, dict[str, int]] = {}
         for part in parts_of(entry, root):
             _append(part, partial, first=not attributes)
             attributes = dict(part.attrs)
+            for name in map(str, part.data_vars):
+                accounts[name] = together([accounts.get(name, {}), account_of(part[name])])
             del part  # the next is read before this name is given to it
-        zarr.open_group(partial, mode="r+").attrs.update(attributes)
+        group = zarr.open_group(partial, mode="r+")
+        group.attrs.update(attributes)
+        for name, account in accounts.items():
+            group[name].attrs.update(kept(account) if account else {})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
             zarr.consolidate_metadata(partial)
@@ -63,4 +71,7 @@ def _append(part: xr.Dataset, path: Path, *, first: bool) -> None:
     )
 
 
-BY_YEAR: dict[str, Callable[[Any, Path], Iterator[xr.Dataset]]] = {"xmethanewet": cells_by_year}
+BY_YEAR: dict[str, Callable[[Any, Path], Iterator[xr.Dataset]]] = {
+    "xmethanewet": xmethanewet.cells_by_year,
+    "grid": gridded.cells_by_year,
+}

@@ -7,6 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ...variables import lookup
+from ..cube import attributes
+from .account import PLAUSIBLE, Account, kept, opened
 
 Doubles = NDArray[np.floating]
 
@@ -18,6 +20,21 @@ def plausible(name: str, values: Doubles, notes: list[str]) -> Doubles:
     if outside.any():
         notes.append(f"{name}: {int(outside.sum())} values outside [{low:g}, {high:g}] {lookup(name).unit} were masked")
     return np.where(outside, np.nan, values)
+
+
+def plausible_days(
+    name: str, values: Doubles, notes: list[str], before: Account | None = None, unit: str = ""
+) -> xr.DataArray:
+    """Make a driver or target (site, day) of the cube, masked where implausible, and close its account.
+
+    Parameters
+    ----------
+    before : what became of its values up to here; none, and ``values`` are as they came.
+    unit : in the files, where it is known.
+    """
+    masked = plausible(name, values, notes)
+    account = {**(opened(values) if before is None else before), PLAUSIBLE: int(np.isfinite(masked).sum())}
+    return on_days(masked, {**attributes(name), **kept(account, unit)})
 
 
 def on_days(values: NDArray[np.floating], about: dict[str, str]) -> xr.DataArray:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from .account import with_accounts_of
+
 
 def side_by_side(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
     """Join cubes of the same variables along their sites, over the days of all; without attributes of a whole cube."""
@@ -15,4 +17,4 @@ def side_by_side(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
     no_leap = any(cube["time"].attrs.get("source_calendar") == "noleap" for cube in cubes)
     joined["time"].attrs = {"standard_name": "time", "source_calendar": "noleap" if no_leap else "standard"}
     joined.attrs = {}
-    return joined
+    return with_accounts_of(joined, cubes)

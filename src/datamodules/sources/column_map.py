@@ -12,6 +12,8 @@ from .units import to_canonical
 
 SHIPPED = Path(__file__).resolve().parents[3] / "configs" / "columns"
 CALENDARS = ("standard", "noleap")
+STAMPS = ("start", "end")
+HOURS = ("%H", "%I", "%T", "%R", "%k", "%l", "%c", "%s", "%+")  # of a format, that tell the time of day
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Ports:
 
     column: str
     least: float = 1.0
+
+
+@dataclass(frozen=True)
+class StepsOfDay:
+    """Several rows a day, such as half-hours: a day needs ``least`` known ones. A stamp is of a step's start or end."""
+
+    least: float
+    stamp: str = "start"
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,7 @@ class ColumnMap:
     missing: tuple[str | float, ...] = ()
     replicate: Replicate | None = None
     ports: Ports | None = None
+    steps: StepsOfDay | None = None
 
     @property
     def daily_columns(self) -> tuple[str, ...]:
@@ -165,8 +176,22 @@ def _check(declared: ColumnMap, where: str) -> None:
         raise UserError(f"{where}: date needs either 'column' or both 'year' and 'day_of_year'")
     if declared.replicate and declared.ports:
         raise UserError(f"{where}: 'replicate' makes each port a site and 'ports' all of them one; keep one of the two")
-    if declared.ports and (declared.ports.least < 1 or declared.ports.least % 1):
-        raise UserError(f"{where}: ports.least is {declared.ports.least:g}; give a whole number from 1")
+    if declared.steps and (declared.ports or declared.date.column is None):
+        other = "ports" if declared.ports else "year and day_of_year"
+        raise UserError(f"{where}: 'steps' does not go with {other}; it needs a column of times")
+    if declared.steps and declared.steps.stamp not in STAMPS:
+        raise UserError(f"{where}: steps.stamp {declared.steps.stamp!r}; {did_you_mean(declared.steps.stamp, STAMPS)}")
+    form = declared.date.format
+    if declared.steps and form is not None and not any(hours in form for hours in HOURS):
+        raise UserError(
+            f"{where}: date.format {form!r} has no hours; 'steps' needs the time of each row, such as '%H:%M'"
+        )
+    for key, least in (
+        ("ports", declared.ports.least if declared.ports else 1.0),
+        ("steps", declared.steps.least if declared.steps else 1.0),
+    ):
+        if least < 1 or least % 1:
+            raise UserError(f"{where}: {key}.least is {least:g}; give a whole number from 1")
     _check_names(declared.variables, {**DRIVERS, **TARGETS}, f"{where}: variables")
     _check_names(declared.site_table.statics, STATICS, f"{where}: site_table.statics")
     _check_names(declared.site_table.classes, CLASSES, f"{where}: site_table.classes")

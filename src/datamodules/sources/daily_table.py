@@ -32,6 +32,7 @@ class DailyRows:
     classes: dict[str, NDArray[np.str_]]  # (site,) classes that the daily table holds
     notes: tuple[str, ...]
     port: NDArray[np.int64] | None = None  # (row,) of chambers that are one site together
+    stamps: pl.Series | None = None  # (row,) of steps that are still to be put together to days
 
     def name_row(self, row: int) -> str:
         """Say which row of which file, for messages."""
@@ -59,7 +60,9 @@ def read_daily(path: Path, declared: ColumnMap, sites: Sequence[str]) -> DailyRo
     site = cube_site.cast(pl.Enum(site_ids)).to_physical().to_numpy().astype(np.int64)
     first_row = np.unique(site, return_index=True)[1]
 
-    dates = day_column(table, declared.date, declared.calendar, path).to_numpy().astype("datetime64[D]")
+    ends = declared.steps is not None and declared.steps.stamp == "end"
+    read = day_column(table, declared.date, declared.calendar, path, of_the_end=ends)
+    dates = read.to_numpy().astype("datetime64[D]")
     first_day = dates.min()
     day = (dates - first_day).astype(np.int64)
     rows = DailyRows(
@@ -75,9 +78,10 @@ def read_daily(path: Path, declared: ColumnMap, sites: Sequence[str]) -> DailyRo
         classes=_fixed_classes(table, declared, site, site_ids, path),
         notes=_unsorted(site, day),
         port=_ports(table, declared, path),
+        stamps=_stamps(table, declared, path),
     )
     _refuse_infinite(rows)
-    if rows.port is None:
+    if rows.port is None and rows.stamps is None:
         _refuse_duplicates(rows)
     return rows
 
@@ -114,6 +118,16 @@ def _ports(table: pl.DataFrame, declared: ColumnMap, path: Path) -> NDArray[np.i
             f"{path}, row {table[ROW][empty[0]]}, column {declared.ports.column!r}: names no port; fill it in"
         )
     return names.cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
+
+
+def _stamps(table: pl.DataFrame, declared: ColumnMap, path: Path) -> pl.Series | None:
+    """Return the times of steps (row,); None where the map declares none."""
+    if declared.steps is None:
+        return None
+    stamps = table[str(declared.date.column)]
+    if stamps.dtype == pl.Date:
+        raise UserError(f"{path}: column {stamps.name!r} holds dates without times; 'steps' needs the time of each row")
+    return stamps
 
 
 def _cube_sites(table: pl.DataFrame, place: pl.Series, replicate: Replicate | None) -> pl.Series:

@@ -13,8 +13,14 @@ FIRST_YEAR, LAST_YEAR = 1678, 2261  # what nanosecond time stamps, used througho
 NOLEAP_YEAR = 2001  # any year of 365 days
 
 
-def day_column(table: pl.DataFrame, date: DateColumns, calendar: str, path: Path) -> pl.Series:
+def day_column(
+    table: pl.DataFrame, date: DateColumns, calendar: str, path: Path, *, of_the_end: bool = False
+) -> pl.Series:
     """Return the date of each row as `polars.Date`.
+
+    Parameters
+    ----------
+    of_the_end : whether a stamp is of the end of its step, so that midnight belongs to the day before.
 
     Raises
     ------
@@ -22,7 +28,8 @@ def day_column(table: pl.DataFrame, date: DateColumns, calendar: str, path: Path
         A date is missing, unreadable, out of range, or a 29 February in a 365-day calendar; its row is named.
     """
     if date.column is not None:
-        days, source = _from_column(table[date.column], date), table[date.column]
+        read = _time_from_column if of_the_end else _from_column
+        days, source = read(table[date.column], date), table[date.column]
     else:
         days, source = _from_day_of_year(table, date, calendar), table[str(date.day_of_year)]
     years = days.dt.year()
@@ -45,6 +52,16 @@ def _from_column(column: pl.Series, date: DateColumns) -> pl.Series:
         return pl.Series([None], dtype=pl.Date).new_from_index(0, len(column))
     text = column.cast(pl.String).str.strip_chars()
     return text.str.to_date(date.format or ISO, strict=False)
+
+
+def _time_from_column(column: pl.Series, date: DateColumns) -> pl.Series:
+    """Return the day in which the step ends: a moment before its stamp."""
+    if not isinstance(column.dtype, pl.Datetime):
+        if column.dtype.is_float():
+            column = column.cast(pl.Int64, strict=False)
+        text = column.cast(pl.String).str.strip_chars()
+        column = text.str.to_datetime(date.format, time_unit="us", strict=False)
+    return column.dt.offset_by("-1us").dt.date()
 
 
 def _from_day_of_year(table: pl.DataFrame, date: DateColumns, calendar: str) -> pl.Series:

@@ -1,6 +1,6 @@
 """Anyone's daily table: a Parquet or CSV file, a site table and a column map become a cube."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,17 @@ from ...config.schema import TableSource
 from ...errors import UserError
 from ...variables import CLASSES, MEASURED_SUFFIX, PORTS_SUFFIX, QC_SUFFIX, SPREAD_SUFFIX, TARGETS, lookup
 from ..cube import attributes
+from .account import KNOWN, PLAUSIBLE, account_of, kept, opened
 from .assemble import coordinates, described
 from .chambers import over_ports
 from .column_map import ColumnMap, DailyVariable, load_column_map
 from .daily_table import DailyRows, read_daily
 from .site_table import Places, read_places
+from .steps_of_day import days_of_steps
 from .units import to_canonical
 
+OF_STEPS = "days of enough steps"
+OF_PORTS = "days of their ports"
 TOLERANCE = 1e-5  # single-precision shares may pass 1 by rounding
 
 
@@ -34,6 +38,9 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     """
     declared = load_column_map(source.columns)
     rows = read_daily(root / source.path, declared, sites)
+    steps = _counted(rows) if rows.stamps is not None else None
+    if declared.steps is not None and rows.stamps is not None:
+        rows = days_of_steps(rows, rows.stamps, int(declared.steps.least))
     places = read_places(root / source.sites, declared, rows.places, rows.path)
     notes = list(rows.notes)
     if declared.calendar == "noleap":
@@ -41,18 +48,21 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     implausible = _implausible_columns(rows, declared)
     variables: dict[str, xr.DataArray] = {}
     for name, variable in declared.variables.items():
-        values = _flux_or_driver(rows, name, variable, implausible, notes)
+        values, account = _flux_or_driver(rows, name, variable, implausible, notes)
+        if steps is not None:
+            account = {**_least(steps, variable), OF_STEPS: account[KNOWN], PLAUSIBLE: account[PLAUSIBLE]}
+        about = {**attributes(name), **kept(account, variable.unit)}
         if declared.ports is not None and rows.port is not None:
-            variables |= _of_ports(name, values, rows, rows.port, int(declared.ports.least))
+            variables |= _of_ports(name, values, about, rows, rows.port, int(declared.ports.least))
             continue
-        variables[name] = _scatter(values, rows.site, rows.day, rows, attributes(name))
+        variables[name] = _scatter(values, rows.site, rows.day, rows, about)
         for suffix, column, words in (
             (QC_SUFFIX, variable.qc, "share of the day measured or well filled"),
             (MEASURED_SUFFIX, variable.measured, "share of the day measured"),
         ):
             if column is not None:
-                about = {"units": "1", "long_name": f"{words}: {lookup(name).long_name}"}
-                variables[name + suffix] = _scatter(_share(rows, column), rows.site, rows.day, rows, about)
+                share = {"units": "1", "long_name": f"{words}: {lookup(name).long_name}"}
+                variables[name + suffix] = _scatter(_share(rows, column), rows.site, rows.day, rows, share)
     axes = coordinates(rows.site_ids, places.lat, places.lon, rows.first_day, rows.days, declared.calendar)
     about = described(declared.product, declared.version, declared.licence, declared.citation, notes)
     return xr.Dataset({**variables, **_fixed(places, rows)}, axes, about)
@@ -60,8 +70,8 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
 
 def _flux_or_driver(
     rows: DailyRows, name: str, variable: DailyVariable, columns: dict[str, NDArray[np.bool_]], notes: list[str]
-) -> NDArray[np.float64]:
-    """Return one variable (row,) in its canonical unit, implausible values masked.
+) -> tuple[NDArray[np.float64], dict[str, int]]:
+    """Return one variable (row,) in its canonical unit, implausible values masked, and the account of it.
 
     A sum is missing where one of its ``columns`` is implausible as a flux of its own: two errors may cancel.
     """
@@ -75,7 +85,18 @@ def _flux_or_driver(
     of_terms = np.logical_or.reduce(terms) & np.isfinite(values) & ~outside if terms else np.zeros_like(outside)
     if of_terms.any():
         notes.append(f"{name}: {int(of_terms.sum())} values made of an implausible one were masked")
-    return np.where(outside | of_terms, np.nan, values)
+    masked = np.where(outside | of_terms, np.nan, values)
+    return masked, {**opened(values), PLAUSIBLE: int(np.isfinite(masked).sum())}
+
+
+def _counted(rows: DailyRows) -> dict[str, dict[str, int]]:
+    """Accounts of columns before their steps are put together to days."""
+    return {column: opened(values) for column, values in rows.numbers.items()}
+
+
+def _least(steps: Mapping[str, dict[str, int]], variable: DailyVariable) -> dict[str, int]:
+    """Return the account of a variable's steps: of a sum, of the column that lacks most."""
+    return min((steps[column] for _, column in variable.terms), key=lambda account: account[KNOWN])
 
 
 def _implausible_columns(rows: DailyRows, declared: ColumnMap) -> dict[str, NDArray[np.bool_]]:
@@ -131,20 +152,24 @@ def _scatter(
 
 
 def _of_ports(
-    name: str, values: NDArray[np.float64], rows: DailyRows, port: NDArray[np.int64], least: int
+    name: str,
+    values: NDArray[np.float64],
+    about: dict[str, str],
+    rows: DailyRows,
+    port: NDArray[np.int64],
+    least: int,
 ) -> dict[str, xr.DataArray]:
     """Return a variable over the ports of each site; of a flux also how ports differ, and how many they were."""
     made = over_ports(values, rows.site, rows.day, port, least)
-    columns = {name: (made.mean, attributes(name))}
+    columns = {name: (made.mean, about)}
     if name in TARGETS:
-        about = lookup(name)
-        words = {"units": about.unit, "long_name": f"standard deviation over ports: {about.long_name}"}
+        known = lookup(name)
+        words = {"units": known.unit, "long_name": f"standard deviation over ports: {known.long_name}"}
         columns[name + SPREAD_SUFFIX] = (made.spread, words)
         columns[name + PORTS_SUFFIX] = (made.ports, {"units": "1", "long_name": "ports that measured"})
-    return {
-        column: _scatter(numbers, made.site, made.day, rows, about_it)
-        for column, (numbers, about_it) in columns.items()
-    }
+    dense = {key: _scatter(numbers, made.site, made.day, rows, each) for key, (numbers, each) in columns.items()}
+    dense[name].attrs.update(kept({**account_of(dense[name]), OF_PORTS: len(made.day)}))
+    return dense
 
 
 def _fixed(places: Places, rows: DailyRows) -> dict[str, xr.DataArray]:

@@ -2,7 +2,9 @@
 
 import os
 import random
+import resource
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ Damage = Callable[[random.Random], tuple[str, str]]
 
 EVERY_DAY, AT_LENGTH = 300, 20_000
 SECONDS = 20  # of one file of some kilobytes
+MEGABYTES = 600  # that reading may add to the most that the process ever held
 SEED = int(os.environ.get("RACIFLUX_FUZZ_SEED", "0"))
 
 
@@ -41,11 +44,13 @@ def fuzz(count: int, damage: Damage, read: Callable[[], xr.Dataset], name: str) 
     damage : writes a damaged file, and tells its name (that a message must hold) and what was done to it.
     """
     answers = {"cube": 0, "line": 0}
+    begun, held, slowest = time.perf_counter(), _held(), 0.0
     for number in range(count):
         rng = random.Random(f"{name} {SEED} {number}")
         file, done = damage(rng)
         where = f"{name} {number} ({done})"
         with alarm(SECONDS, where):
+            started = time.perf_counter()
             try:
                 cube = read()
             except UserError as error:
@@ -58,7 +63,19 @@ def fuzz(count: int, damage: Damage, read: Callable[[], xr.Dataset], name: str) 
             else:
                 assert cube.sizes["site"] and cube.sizes["time"], where
                 answers["cube"] += 1
+            slowest = max(slowest, time.perf_counter() - started)
+    grown = _held() - held
+    assert grown < MEGABYTES, f"{name}: {count} damaged files took {grown} MB"
+    print(
+        f"{name}: {count:,} damaged files, seed {SEED}: {answers['cube']:,} cubes, {answers['line']:,} lines; "
+        f"slowest {slowest:.1f} s, {time.perf_counter() - begun:.0f} s in all, peak memory grew by {grown} MB"
+    )
     return answers
+
+
+def _held() -> int:
+    """Megabytes that this process held at most up to now."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def one_of(files: Sequence[Path], damage: Callable[[Path, bytes, random.Random], tuple[bytes, str]]) -> Damage:

@@ -90,7 +90,8 @@ def unscaled(values: Numbers, scaler: Numbers, where: str) -> Numbers:
     """
     if scaler.shape != (values.shape[-1], 2) or not np.isfinite(scaler).all() or (scaler[:, 1] < 0).any():
         raise UserError(f"{where}: a scaler of shape {scaler.shape} does not fit {values.shape[-1]} features")
-    return values * scaler[:, 1] + scaler[:, 0]
+    with np.errstate(over="ignore"):  # of a damaged file: what is infinite is refused or masked later
+        return np.asarray(values * scaler[:, 1] + scaler[:, 0])
 
 
 def _numbers(values: NDArray[Any], dimensions: int, where: str) -> Numbers:

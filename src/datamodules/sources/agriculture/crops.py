@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ....vapour import saturation_pressure
 from ....variables import CLASSES
 from ...cube import UNKNOWN, attributes
-from ..assemble import on_days, plausible
+from ..assemble import plausible, plausible_days
 from ..real_days import days_of_year, is_leap_day
 from ..units import to_canonical
 
@@ -114,10 +114,7 @@ def variables_of(
     notes: list[str],
 ) -> dict[str, xr.DataArray]:
     """Return variables (site, day) of a cube, implausible values masked."""
-    return {
-        name: on_days(plausible(name, spread(each, days, begin, length), notes), attributes(name))
-        for name, each in values.items()
-    }
+    return {name: plausible_days(name, spread(each, days, begin, length), notes) for name, each in values.items()}
 
 
 def named(names: Sequence[str], values: Numbers) -> dict[str, Numbers]:

@@ -1,6 +1,7 @@
 """FLUXNET-standard downloads, as the networks hand them out, become a cube."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from ....config.schema import FluxnetSource
 from ....errors import UserError, did_you_mean
 from ....variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, STATICS
 from ...cube import UNKNOWN, attributes
-from ..assemble import Doubles, coordinates, described, on_days, plausible, share_of
+from ..account import GIVEN, KNOWN, Account, together
+from ..assemble import Doubles, coordinates, described, on_days, plausible_days, share_of
 from ..units import to_canonical
 from .archives import members
 from .columns import DRIVERS, FLUXES
@@ -29,7 +31,22 @@ PRODUCTS = {  # name, licence, citation; sites may ask for more, see the network
     "BASE": ("AmeriFlux BASE", "CC-BY-4.0", "https://ameriflux.lbl.gov/data/data-policy/"),
 }
 STATICS_TOLD, CLASSES_TOLD = ("elevation", "mat", "map"), ("igbp", "koppen")
+WHOLE_DAYS = "days of enough steps"
 TOLERANCE = 1e-5  # printed shares may pass 1 by rounding
+
+
+@dataclass(frozen=True)
+class Days:
+    """The days of a site.
+
+    Attributes
+    ----------
+    table : ``day``, each variable in the unit of the house, shares. accounts, units : of variables, as in the files.
+    """
+
+    table: pl.DataFrame
+    accounts: Mapping[str, Account]
+    units: Mapping[str, str]
 
 
 def read(_pair: str, source: FluxnetSource, root: Path, sites: Sequence[str]) -> xr.Dataset:
@@ -51,7 +68,7 @@ def read(_pair: str, source: FluxnetSource, root: Path, sites: Sequence[str]) ->
     notes += told
     notes += [f"{table.name.site}: {table.member.name}" for table in tables]
     days = {table.name.site: _days_of(table, source.least_share, notes) for table in tables}
-    every = np.concatenate([frame["day"].to_numpy().astype("datetime64[D]") for frame in days.values()])
+    every = np.concatenate([each.table["day"].to_numpy().astype("datetime64[D]") for each in days.values()])
     begin, length = every.min(), int((every.max() - every.min()).astype(int)) + 1
     variables = _variables(days, begin, length, notes)
     lat, lon = (_coordinate(facts, list(days), name, place) for name in ("lat", "lon"))
@@ -78,8 +95,7 @@ def _fact_files(source: FluxnetSource, root: Path, place: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file() and holds_site_facts(file.name))
 
 
-def _days_of(table: Chosen, least_share: float, notes: list[str]) -> pl.DataFrame:
-    """Read a site's table into days, in the units of the house."""
+def _days_of(table: Chosen, least_share: float, notes: list[str]) -> Days:
     name = table.name
     with table.member.as_file() as path:
         reading = reading_of(set(columns_of(path, name, table.member.where)), name)
@@ -89,20 +105,25 @@ def _days_of(table: Chosen, least_share: float, notes: list[str]) -> pl.DataFram
     notes += steps.notes
     made = daily(steps.table, reading, name, least_share)
     units = {variable: ({**DRIVERS, **FLUXES})[variable].unit_at(name.resolution) for variable in reading.column}
-    return made.with_columns(
+    converted = made.with_columns(
         pl.Series(
             variable, to_canonical(variable, unit, table.member.where)(made[variable].to_numpy().astype(np.float64))
         )
         for variable, unit in units.items()
     )
+    accounts = {
+        variable: {GIVEN: steps.table.height, KNOWN: steps.table[column].count(), WHOLE_DAYS: made[variable].count()}
+        for variable, column in reading.column.items()
+    }
+    return Days(converted, accounts, units)
 
 
 def _variables(
-    days: Mapping[str, pl.DataFrame], begin: np.datetime64, length: int, notes: list[str]
+    days: Mapping[str, Days], begin: np.datetime64, length: int, notes: list[str]
 ) -> dict[str, xr.DataArray]:
-    names = dict.fromkeys(column for frame in days.values() for column in frame.columns if column != "day")
+    names = dict.fromkeys(column for each in days.values() for column in each.table.columns if column != "day")
     dense = {name: np.full((len(days), length), np.nan) for name in names}
-    for place, frame in enumerate(days.values()):
+    for place, frame in enumerate(each.table for each in days.values()):
         at = (frame["day"].to_numpy().astype("datetime64[D]") - begin).astype(np.int64)
         for name in frame.columns[1:]:
             dense[name][place, at] = frame[name].to_numpy().astype(np.float64)
@@ -110,7 +131,9 @@ def _variables(
     for name, values in dense.items():
         target = name.removesuffix(QC_SUFFIX).removesuffix(MEASURED_SUFFIX)
         if target == name:
-            made[name] = on_days(plausible(name, values, notes), attributes(name))
+            account = together([each.accounts.get(name, {}) for each in days.values()])
+            unit = " or ".join(dict.fromkeys(each.units[name] for each in days.values() if name in each.units))
+            made[name] = plausible_days(name, values, notes, account, unit)
         else:
             words = "share of the day measured" + (" or well filled" if name.endswith(QC_SUFFIX) else "")
             made[name] = on_days(_shares(values, name, notes), share_of(target, words))

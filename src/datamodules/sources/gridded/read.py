@@ -1,6 +1,6 @@
 """A gridded product becomes a cube: its cells, or the places of a site table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ....config.schema import GridSource
 from ....errors import UserError
 from ....variables import STATICS, TARGETS
 from ...cube import attributes, select_sites
-from ..assemble import coordinates, described, on_days, plausible
+from ..assemble import coordinates, described, plausible, plausible_days
 from ..grid_cells import years_between
 from ..units import PER_MONTH, Linear, to_canonical
 from .fields import Variable, open_variable
@@ -62,38 +62,91 @@ class Reader:
         return self.overlap.density(raw) if is_flux and self.variable.declared.per == "cell" else self.overlap.mean(raw)
 
 
+@dataclass(frozen=True)
+class Product:
+    """A product that was opened: its page, a reader of each variable, and where values are wanted."""
+
+    page: Page
+    readers: Mapping[str, Reader]
+    target: Target
+    folder: Path
+
+    def cube(self, begin: np.datetime64, end: np.datetime64, notes: list[str], before: str = "") -> xr.Dataset:
+        """Read the days from ``begin`` up to ``end``, a month at a time; add to ``notes`` what was masked, and when."""
+        length = int((end - begin).astype(int))
+        masked: list[str] = []
+        made: dict[str, xr.DataArray] = {}
+        for name, reader in self.readers.items():
+            if name in STATICS:
+                values = plausible(name, reader.month(begin.astype("datetime64[M]"))[0][0], masked)
+                made[name] = xr.DataArray(values.astype(np.float32), dims="site", attrs=attributes(name))
+            else:
+                unit = reader.variable.unit
+                made[name] = plausible_days(name, _daily(reader, begin, length), masked, unit=unit)
+        calendar = "noleap" if any(reader.variable.no_leap for reader in self.readers.values()) else "standard"
+        notes += [before + line for line in masked]
+        said = [*notes, *(_area(self.page, name) for name in made if name in TARGETS)]
+        where = self.target
+        cube = xr.Dataset(made, coordinates(where.names, where.lat, where.lon, begin, length, calendar))
+        page = self.page
+        return cube.assign_attrs(described(page.product, page.version, page.licence, page.citation, said))
+
+
 def read(_pair: str, source: GridSource, root: Path, sites: Sequence[str]) -> xr.Dataset:
-    """Read the years asked for, a month at a time.
+    """Read the years asked for.
 
     Raises
     ------
     UserError
         The page, a file or an axis cannot be read as declared, a unit is unknown, or no cell has a flux.
     """
-    page, folder = load_page(source.page), root / source.path
+    product = _opened(source, root)
     years = years_between(source.first_year, source.last_year)
+    cube = product.cube(_new_year(years[0]), _new_year(years[-1] + 1), [])
+    _refuse_nothing(bool(np.isfinite(cube[product.page.flux]).any()), product, years)
+    return select_sites(_of_cells(cube, source), sites, str(product.folder))
+
+
+def cells_by_year(source: GridSource, root: Path) -> Iterator[xr.Dataset]:
+    """Read the years asked for one at a time; the notes of each say what was met up to then.
+
+    Raises
+    ------
+    UserError
+        As ``read``; that no cell has a flux is known after the last year.
+    """
+    product = _opened(source, root)
+    years = years_between(source.first_year, source.last_year)
+    notes: list[str] = []
+    some = False
+    for year in years:
+        cube = product.cube(_new_year(year), _new_year(year + 1), notes, f"{year}: ")
+        some = some or bool(np.isfinite(cube[product.page.flux]).any())
+        whole = [_of_cells(cube, source)]
+        del cube
+        yield whole.pop()  # so that no year is held while the next is read
+    _refuse_nothing(some, product, years)
+
+
+def _opened(source: GridSource, root: Path) -> Product:
+    page, folder = load_page(source.page), root / source.path
     opened = {name: open_variable(name, field, folder, page.missing) for name, field in page.variables.items()}
     target = target_of(source, root, opened[page.flux])
-    readers = _readers(page, opened, target, folder)
-    begin = np.datetime64(f"{years[0]}-01-01")
-    length = int((np.datetime64(f"{years[-1] + 1}-01-01") - begin).astype(int))
-    notes: list[str] = []
-    made: dict[str, xr.DataArray] = {}
-    for name, reader in readers.items():
-        if name in STATICS:
-            values = plausible(name, reader.month(begin.astype("datetime64[M]"))[0][0], notes)
-            made[name] = xr.DataArray(values.astype(np.float32), dims="site", attrs=attributes(name))
-        else:
-            made[name] = on_days(plausible(name, _daily(reader, begin, length), notes), attributes(name))
-    if not np.isfinite(made[page.flux]).any():
-        raise UserError(f"{folder}: no cell has a {page.flux} between {years[0]} and {years[-1]}; check the years")
-    calendar = "noleap" if any(variable.no_leap for variable in opened.values()) else "standard"
-    notes += [_area(page, name) for name in made if name in TARGETS]
-    cube = xr.Dataset(made, coordinates(target.names, target.lat, target.lon, begin, length, calendar))
-    cube = cube.assign_attrs(described(page.product, page.version, page.licence, page.citation, notes))
-    if not source.sites:
-        cube = cube.assign_attrs(places="cells")
-    return select_sites(cube, sites, str(folder))
+    return Product(page, _readers(page, opened, target, folder), target, folder)
+
+
+def _of_cells(cube: xr.Dataset, source: GridSource) -> xr.Dataset:
+    return cube if source.sites else cube.assign_attrs(places="cells")
+
+
+def _refuse_nothing(some: bool, product: Product, years: Sequence[int]) -> None:
+    if not some:
+        between = f"between {years[0]} and {years[-1]}"
+        raise UserError(f"{product.folder}: no cell has a {product.page.flux} {between}; check the years")
+
+
+def _new_year(year: int) -> np.datetime64:
+    return np.datetime64(f"{year}-01-01")
 
 
 def _readers(page: Page, opened: dict[str, Variable], target: Target, folder: Path) -> dict[str, Reader]:

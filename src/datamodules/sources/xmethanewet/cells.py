@@ -12,6 +12,7 @@ from ....config.schema import XMethaneWetSource
 from ....errors import UserError, did_you_mean
 from ....vapour import vapour_deficit
 from ...cube import attributes
+from ..account import kept, opened, with_accounts_of
 from ..assemble import coordinates, described, on_days
 from ..grid_cells import drawn, names_of, years_between
 from ..real_days import days_of_year
@@ -119,7 +120,7 @@ def read_cells(source: XMethaneWetSource, root: Path, sites: Sequence[str]) -> x
     years = list(cells_by_year(source, root, sites))
     joined = xr.concat([year.drop_attrs(deep=False) for year in years], "time", data_vars="minimal", coords="minimal")
     joined["time"].attrs = years[-1]["time"].attrs
-    return joined.assign_attrs(years[-1].attrs)
+    return with_accounts_of(joined.assign_attrs(years[-1].attrs), years)
 
 
 def cells_by_year(source: XMethaneWetSource, root: Path, sites: Sequence[str] = ()) -> Iterator[xr.Dataset]:
@@ -134,13 +135,17 @@ def cells_by_year(source: XMethaneWetSource, root: Path, sites: Sequence[str] = 
     lat, lon = positions(simulation.cells, simulation.shape)
     fixed = maps_at(simulation.grids, simulation.cells)
     for year in years_between(source.first_year, source.last_year):
-        days = {name: on_days(values, attributes(name)) for name, values in simulation.year(year).items()}
+        days = {name: _counted(name, values) for name, values in simulation.year(year).items()}
         begin, length = np.datetime64(f"{year}-01-01"), len(days_of_year(year))
         cube = xr.Dataset({**days, **fixed}, coordinates(simulation.site_ids, lat, lon, begin, length, "noleap"))
         notes = [*simulation.grids.notes, *_said(source)]
         whole = [cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes), places="cells")]
         del days, cube
         yield whole.pop()  # so that no year is held while the next is read
+
+
+def _counted(name: str, values: Values) -> xr.DataArray:
+    return on_days(values, {**attributes(name), **kept(opened(values))})
 
 
 def _said(source: XMethaneWetSource) -> list[str]:

@@ -18,7 +18,7 @@ from ....errors import UserError, did_you_mean
 from ....vapour import vapour_pressure
 from ....variables import MEASURED_SUFFIX, QC_SUFFIX
 from ...cube import UNKNOWN, attributes
-from ..assemble import coordinates, described, on_days, plausible, share_of
+from ..assemble import coordinates, described, on_days, plausible_days, share_of
 from ..real_days import is_leap_day
 from . import annual, months
 from .grids import Cells, Grids
@@ -75,7 +75,7 @@ def read_towers(source: XMethaneWetSource, root: Path, wanted: Sequence[str]) ->
     variables["FCH4"] = own[FILLED]
     if source.paper_compat:  # its years have 365 days
         variables["FCH4"] = np.where(is_leap_day(days), np.nan, own[FILLED])
-    masked = {name: on_days(plausible(name, values, notes), attributes(name)) for name, values in variables.items()}
+    masked = {name: plausible_days(name, values, notes) for name, values in variables.items()}
     fixed = {**maps_at(grids, cells), **_told(sites)}
     cube = xr.Dataset(
         {**masked, **_quality(own, notes), **fixed},
