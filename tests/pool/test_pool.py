@@ -92,11 +92,13 @@ def test_the_audit_says_what_was_assumed_and_escapes_what_came_from_files(root):
     _, pool = built(root)
     audit = json.loads((pool / "current" / "audit.json").read_text())
     tem = next(each for each in audit if each["source"] == "tem")
-    assert tem["sites"] == 40 and tem["site_days"]["FCH4"] == 40 * 730
+    assert tem["sites"] == 40 and tem["variables"]["FCH4"]["site_days"] == 40 * 730
+    assert tem["variables"]["FCH4"]["steps"] == {"given": 40 * 731, "with a number": 40 * 730}
     assert any("the files state no unit" in line for line in tem["notes"])
-    assert "TEM-MDM" in (pool / "current" / "audit.html").read_text()
-    page = audit_page([{**tem, "notes": ["<script>"], "citation": "<script>", "site_days": {"<script>": 1}}])
-    assert page.count("&lt;script&gt;") == 3 and "<script" not in page
+    assert "given 29,240 → with a number 29,200 (-40)" in (pool / "current" / "audit.html").read_text()
+    evil = {"unit_in_files": "<script>", "unit": "1", "steps": {"<script>": 1}, "site_days": 1}
+    page = audit_page([{**tem, "notes": ["<script>"], "citation": "<script>", "variables": {"<script>": evil}}])
+    assert page.count("&lt;script&gt;") == 5 and "<script" not in page
     bib = (pool / "current" / "CITATIONS.bib").read_text()
     assert "eprint = {2505.18355}" in bib and "asked for by tem, towers" in bib
 
@@ -147,8 +149,12 @@ def test_the_edition_that_counts_is_replaced_in_one_step(root, monkeypatch):
     _, pool = built(root)
     (root / "page.yaml").write_text((root / "page.yaml").read_text().replace("cells: 40", "cells: 30"))
 
-    def broken(link: Path, target: Path) -> None:
-        raise KeyboardInterrupt
+    replace = Path.replace
+
+    def broken(link: Path, target: Path) -> Path:
+        if target.name == "current":
+            raise KeyboardInterrupt
+        return replace(link, target)
 
     monkeypatch.setattr(Path, "replace", broken)
     with pytest.raises(KeyboardInterrupt):
@@ -237,5 +243,9 @@ def test_everything_in_the_shared_data_passes(tmp_path, data_root, monkeypatch):
     rows = table(tmp_path / "pool")
     sites = dict(rows.group_by("source").len().rows())
     assert sites["fluxnet2015"] == 178 and sites["peprmt_simulated"] == 36 * 4 and sites["soil_chambers"] > 6
-    named = {path.split("/")[0] for entry in plan.entries for path in (entry.section.path,)}
-    assert {path.name for path in data_root.iterdir() if path.is_dir()} - named == {"fluxnet_ch4_sites"}  # no fluxes
+    named = {entry.section.path for entry in plan.entries}
+    assert {path.relative_to(data_root).as_posix() for path in data_root.rglob("*.parquet")} == named
+    audit = json.loads((tmp_path / "pool" / "current" / "audit.json").read_text())
+    for source in audit:
+        for name, about in source["variables"].items():
+            assert list(about["steps"].values())[-1] == about["site_days"], (source["source"], name)
