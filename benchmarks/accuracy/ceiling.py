@@ -11,7 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from raciflux.atomic import write_text
-from raciflux.config.schema import Config, EmbeddedSource
+from raciflux.config.schema import Config
+from raciflux.config.sources import EmbeddedSource
 from raciflux.datamodules.splits import Split
 from raciflux.errors import UserError
 from raciflux.evaluation.run_folder import write_predictions

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from raciflux.config.schema import EmbeddedSource
+from raciflux.config.sources import EmbeddedSource
 from raciflux.evaluation.metrics import Sums, r2
 from raciflux.geography import tower_clusters
 from raciflux.simulation.ceiling import KrigedHidden, Kriging, kriged_truth

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from raciflux.config.schema import EmbeddedSource
+from raciflux.config.sources import EmbeddedSource
 from raciflux.simulation.hidden import WorldParameters
 from raciflux.simulation.world import ECOSYSTEMS, embedded_cube
 from raciflux.variables import EXPECTED_SUFFIX

@@ -17,7 +17,7 @@ FIRST = 1979
 
 def main(data: str, pool: str, years: int) -> None:
     """Print ``seconds``, ``cells`` and ``peak_gb`` (1e9)."""
-    from raciflux.config.schema import XMethaneWetSource
+    from raciflux.config.sources import XMethaneWetSource
     from raciflux.pool.build import build
     from raciflux.pool.plan import Entry, Plan
 

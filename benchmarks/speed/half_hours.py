@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
-from raciflux.config.schema import FluxnetSource
+from raciflux.config.sources import FluxnetSource
 from raciflux.datamodules.sources import read
 
 from .settings import Settings

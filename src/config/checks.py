@@ -6,7 +6,8 @@ from ..errors import UserError
 from .models import NETWORKS, PARTS
 from .paper_models import PAPER_HEADS, PAPER_MODELS, PAPER_PARTS
 from .raci import RaciConfig
-from .schema import Config, CubeSource, EmbeddedSource, StageConfig, TableSource
+from .schema import Config, StageConfig
+from .sources import CubeSource, EmbeddedSource, TableSource
 from .split_names import find_split_file
 
 FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds

@@ -12,7 +12,8 @@ from omegaconf import MISSING
 
 from .models import MODELS
 from .paper_models import PAPER_MODELS
-from .schema import SOURCES, Config
+from .schema import Config
+from .sources import SOURCES
 
 GROUPS = ("data", "model", "transfer", "trainer", "logger")
 EXPERIMENT = "experiment"

@@ -10,7 +10,7 @@ from ..atomic import write_text
 from ..datamodules.sources.inputs import input_files
 from .plan import Entry
 
-READING = 1  # raised when a reader comes to read the same files differently
+READING = 2  # raised when a reader comes to read the same files differently
 REMEMBERED = ".checksums.json"  # of files whose size and time did not change since; not part of the pool
 BYTES_AT_ONCE = 2**20
 

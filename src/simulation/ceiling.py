@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from ..config.schema import EmbeddedSource
+from ..config.sources import EmbeddedSource
 from ..geography import EARTH_RADIUS_KM, unit_vectors
 from .climate import Sites
 from .fields import local_generators, matern

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config.schema import EmbeddedSource
+from ..config.sources import EmbeddedSource
 from .fields import local_normal, static_field
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..config.schema import EmbeddedSource
+from ..config.sources import EmbeddedSource
 from ..errors import UserError
 from ..sun import extraterrestrial_radiation
 from ..variables import CLASSES, EXPECTED_SUFFIX, MEASURED_SUFFIX, NET, QC_SUFFIX, SINK, SOURCE, lookup

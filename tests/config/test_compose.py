@@ -9,7 +9,7 @@ import pytest
 from raciflux.config.compose import compose, from_yaml, read, to_yaml
 from raciflux.config.models import CtLstmConfig, LstmConfig
 from raciflux.config.raci import RaciConfig
-from raciflux.config.schema import CubeSource, EmbeddedSource, TableSource
+from raciflux.config.sources import CubeSource, EmbeddedSource, TableSource
 from raciflux.errors import UserError
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raciflux.config.compose import compose, from_yaml, to_yaml
 from raciflux.config.keys import keys_of, kind_keys
-from raciflux.config.schema import TableSource
+from raciflux.config.sources import TableSource
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=30).filter(
     lambda text: text.strip() and "${" not in text and text != "???"

@@ -12,7 +12,8 @@ import xarray as xr
 from fabricated_view import KM, TRAIN, fabricated_view, with_flux
 from made_towers import IN_SPACE, all_folds, made_towers
 from raciflux.config.raci import RetrievalConfig
-from raciflux.config.schema import EmbeddedSource, SplitConfig
+from raciflux.config.schema import SplitConfig
+from raciflux.config.sources import EmbeddedSource
 from raciflux.contracts import TrainingView
 from raciflux.datamodules import split_draws, split_kinds, splits
 from raciflux.datamodules.split_kinds import DRAWS

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import raciflux.pool.build as build_module
-from raciflux.config.schema import PoolSource, XMethaneWetSource
+from raciflux.config.sources import PoolSource, XMethaneWetSource
 from raciflux.datamodules.cube import read_zarr
 from raciflux.datamodules.sources import read
 from raciflux.errors import UserError

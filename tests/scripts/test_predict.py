@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from raciflux.config.schema import EmbeddedSource
+from raciflux.config.sources import EmbeddedSource
 from raciflux.datamodules.cube import write_zarr
 from raciflux.datamodules.sources import read
 from raciflux.errors import UserError

@@ -2,7 +2,7 @@
 
 import pytest
 import xarray as xr
-from raciflux.config.schema import EmbeddedSource
+from raciflux.config.sources import EmbeddedSource
 from raciflux.simulation.world import ECOSYSTEMS, embedded_cube
 
 

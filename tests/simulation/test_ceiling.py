@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from raciflux.config.schema import EmbeddedSource
+from raciflux.config.sources import EmbeddedSource
 from raciflux.geography import unit_vectors
 from raciflux.simulation import hidden as hidden_module
 from raciflux.simulation.ceiling import Kriging, covariance, kriged_truth

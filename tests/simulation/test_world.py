@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from raciflux.config.schema import EmbeddedSource
+from raciflux.config.sources import EmbeddedSource
 from raciflux.errors import UserError
 from raciflux.simulation.climate import normals
 from raciflux.simulation.hidden import Hidden, WorldParameters

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from raciflux.config.schema import EmbeddedSource
+from raciflux.config.sources import EmbeddedSource
 from raciflux.simulation.hidden import Hidden, WorldParameters
 from raciflux.simulation.world import embedded_cube
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 import xarray as xr
 from raciflux.config.compose import compose
-from raciflux.config.schema import Config, EmbeddedSource
+from raciflux.config.schema import Config
+from raciflux.config.sources import EmbeddedSource
 from raciflux.datamodules.cube import write_zarr
 from raciflux.datamodules.sources import read
 from raciflux.datamodules.split_files import SplitFile, write_split_file

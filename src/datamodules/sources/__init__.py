@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...config import schema
+from ...config.sources import Source
 from ...errors import UserError
 from ..cube import attributes, validate
 from . import embedded, pooled, stored_cube, table
@@ -16,17 +16,6 @@ from .fluxnet import read as fluxnet
 from .gridded import read as gridded
 from .xmethanewet import read as xmethanewet
 
-Source = (
-    schema.EmbeddedSource
-    | schema.TableSource
-    | schema.CubeSource
-    | schema.FluxnetSource
-    | schema.XMethaneWetSource
-    | schema.GridSource
-    | schema.PoolSource
-    | schema.AgroFluxSource
-    | schema.PykgmlSource
-)
 Reader = Callable[[str, Any, Path, Sequence[str]], xr.Dataset]
 
 READERS: dict[str, Reader] = {

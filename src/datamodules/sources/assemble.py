@@ -10,6 +10,8 @@ from ...variables import lookup
 from ..cube import attributes
 from .account import PLAUSIBLE, Account, kept, opened
 
+AREA = "flux_is_per_area_of"  # attribute of a flux of a grid: wetland, or the whole cell
+
 Doubles = NDArray[np.floating]
 
 

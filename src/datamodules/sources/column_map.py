@@ -204,6 +204,10 @@ def _check(declared: ColumnMap, where: str) -> None:
         _check_terms(variable, f"{where}: variables.{name}.sum")
         if name not in TARGETS and (variable.qc or variable.measured):
             raise UserError(f"{where}: variables.{name} is a driver; only fluxes take 'qc' and 'measured'")
+        if declared.ports and (variable.qc or variable.measured):
+            raise UserError(
+                f"{where}: variables.{name}: chambers are measured or missing; leave out 'qc' and 'measured'"
+            )
         for site, unit in variable.unit_at.items():
             to_canonical(name, unit, f"{where}: variables.{name}.unit_at.{site}")
     for name, static in declared.site_table.statics.items():

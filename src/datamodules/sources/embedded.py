@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from ...config.schema import EmbeddedSource
+from ...config.sources import EmbeddedSource
 from ..cube import select_sites
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from ...errors import UserError, did_you_mean
 
 SECOND_OF_A_NAME = re.compile(r"_duplicated_\d+$")  # how polars renames it
+FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # what polars says of damaged files
 ROW = "__row__"  # number of a data row in its file, from 1, kept through filters for messages
 
 
@@ -31,7 +32,7 @@ def scan(path: Path) -> pl.LazyFrame:
     try:
         table = pl.scan_parquet(path) if kind == ".parquet" else pl.scan_csv(path, infer_schema=False)
         columns = table.collect_schema().names()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except FAULTS as error:
         raise damaged(path, error) from None
     twice = [name for name in columns if kind == ".csv" and SECOND_OF_A_NAME.search(name)]
     if twice:
@@ -45,11 +46,11 @@ def collect(table: pl.LazyFrame, path: Path) -> pl.DataFrame:
     """Read a scanned table into memory; a file damaged farther on is named."""
     try:
         return table.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except FAULTS as error:
         raise damaged(path, error) from None
 
 
-def damaged(path: Path, error: Exception) -> UserError:
+def damaged(path: Path, error: BaseException) -> UserError:
     """Say that a file cannot be read."""
     reason = " ".join(str(error).split())[:200]
     return UserError(f"{path}: cannot be read as {path.suffix} ({reason}); it may be damaged: fetch or write it again")

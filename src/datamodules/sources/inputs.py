@@ -1,10 +1,10 @@
 """The files that a source is read from: what a catalogue vouches for, and what tells that it must be read again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ...config.schema import (
+from ...config.sources import (
     AgroFluxSource,
     CubeSource,
     FluxnetSource,
@@ -18,7 +18,7 @@ from ...errors import UserError
 from .column_map import find_column_map
 from .fluxnet.archives import members
 from .fluxnet.file_names import holds_site_facts
-from .gridded.page import load_page, page_file
+from .gridded.page import Field, load_page, load_weather, page_file
 from .xmethanewet import layout
 
 
@@ -78,9 +78,16 @@ def _xmethanewet(source: XMethaneWetSource, root: Path) -> list[Path]:
 def _grid(source: GridSource, root: Path) -> list[Path]:
     page, folder = load_page(source.page), root / source.path
     fields = [*page.variables.values(), *([page.wetland_fraction] if page.wetland_fraction else [])]
+    files = [page_file(source.page), *_matched(fields, folder)]
+    if source.weather:
+        weather = load_weather(source.weather).variables.values()
+        files += [page_file(source.weather), *_matched(weather, root / source.weather_path)]
+    return files + ([root / source.sites] if source.sites else [])
+
+
+def _matched(fields: Iterable[Field], folder: Path) -> list[Path]:
     matched = [path for field in fields for path in folder.glob(field.files)]
-    files = [file for path in matched for file in (_under(path) if path.is_dir() else [path])]
-    return [page_file(source.page), *files, *([root / source.sites] if source.sites else [])]
+    return [file for path in matched for file in (_under(path) if path.is_dir() else [path])]
 
 
 def _pool(source: PoolSource, root: Path) -> list[Path]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ...config.schema import PoolSource
+from ...config.sources import PoolSource
 from ...errors import UserError, did_you_mean
 from ...json_strict import read_object
+from ...variables import TARGETS
 from ..cube import read_zarr, select_sites
-from .assemble import described
+from .assemble import AREA, described
 from .beside import side_by_side
 
 CURRENT, CATALOGUE = "current", "catalogue.json"
@@ -49,6 +50,7 @@ def _sources(folder: Path) -> Mapping[str, Mapping[str, object]]:
 
 def _beside(cubes: Mapping[str, xr.Dataset], folder: Path) -> xr.Dataset:
     """Join cubes along their sites; a site id that several have is led by the name of its source."""
+    _refuse_mixed_areas(cubes, folder)
     shared = set.intersection(*({str(name) for name in cube.data_vars} for cube in cubes.values()))
     if not shared:
         raise UserError(f"{folder}: {', '.join(cubes)} share no variable; take fewer sources")
@@ -64,6 +66,18 @@ def _beside(cubes: Mapping[str, xr.Dataset], folder: Path) -> xr.Dataset:
     told = {key: "; ".join(_once(cubes, key)) for key in ("title", "licence", "citation")}
     joined.attrs = described(told["title"], "", told["licence"], told["citation"], notes)
     return joined.assign_attrs({"places": "cells"} if all("places" in cube.attrs for cube in cubes.values()) else {})
+
+
+def _refuse_mixed_areas(cubes: Mapping[str, xr.Dataset], folder: Path) -> None:
+    """Refuse cells whose fluxes are of different areas: they differ by how much of a cell is wetland."""
+    for flux in TARGETS:
+        of_cells = {name: cube[flux].attrs.get(AREA) for name, cube in cubes.items() if flux in cube}
+        areas = {name: str(area) for name, area in of_cells.items() if area is not None}
+        if len(set(areas.values())) > 1:
+            said = ", ".join(f"per area of {area} in {name}" for name, area in areas.items())
+            raise UserError(
+                f"{folder}: {flux} is {said}; give each a wetland_fraction in its page, or take one of them"
+            )
 
 
 def _once(cubes: Mapping[str, xr.Dataset], key: str) -> list[str]:

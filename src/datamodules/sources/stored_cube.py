@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from ...config.schema import CubeSource
+from ...config.sources import CubeSource
 from ..cube import read_zarr, select_sites
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ...config.schema import TableSource
+from ...config.sources import TableSource
 from ...errors import UserError
 from ...variables import CLASSES, MEASURED_SUFFIX, PORTS_SUFFIX, QC_SUFFIX, SPREAD_SUFFIX, TARGETS, lookup
 from ..cube import attributes
 from .account import KNOWN, PLAUSIBLE, account_of, kept, opened
-from .assemble import coordinates, described
+from .assemble import coordinates, described, share_of
 from .chambers import over_ports
 from .column_map import ColumnMap, DailyVariable, load_column_map
 from .daily_table import DailyRows, read_daily
@@ -61,8 +61,8 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
             (MEASURED_SUFFIX, variable.measured, "share of the day measured"),
         ):
             if column is not None:
-                share = {"units": "1", "long_name": f"{words}: {lookup(name).long_name}"}
-                variables[name + suffix] = _scatter(_share(rows, column), rows.site, rows.day, rows, share)
+                share = _share(rows, column)
+                variables[name + suffix] = _scatter(share, rows.site, rows.day, rows, share_of(name, words))
     axes = coordinates(rows.site_ids, places.lat, places.lon, rows.first_day, rows.days, declared.calendar)
     about = described(declared.product, declared.version, declared.licence, declared.citation, notes)
     return xr.Dataset({**variables, **_fixed(places, rows)}, axes, about)
@@ -167,6 +167,9 @@ def _of_ports(
         words = {"units": known.unit, "long_name": f"standard deviation over ports: {known.long_name}"}
         columns[name + SPREAD_SUFFIX] = (made.spread, words)
         columns[name + PORTS_SUFFIX] = (made.ports, {"units": "1", "long_name": "ports that measured"})
+        whole = np.ones(len(made.day))  # a chamber's flux is measured or missing, never filled
+        columns[name + QC_SUFFIX] = (whole, share_of(name, "share of the day measured or well filled"))
+        columns[name + MEASURED_SUFFIX] = (whole, share_of(name, "share of the day measured"))
     dense = {key: _scatter(numbers, made.site, made.day, rows, each) for key, (numbers, each) in columns.items()}
     dense[name].attrs.update(kept({**account_of(dense[name]), OF_PORTS: len(made.day)}))
     return dense

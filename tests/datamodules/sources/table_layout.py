@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import xarray as xr
 import yaml
-from raciflux.config.schema import TableSource
+from raciflux.config.sources import TableSource
 from raciflux.datamodules.sources import read
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from agriculture_layout import write_agroflux, write_pykgml
 from fluxnet_layout import half_hours, write_facts, write_site
 from gridded_layout import months, truth, write_page, write_product
-from raciflux.config.schema import AgroFluxSource, FluxnetSource, GridSource, PykgmlSource, XMethaneWetSource
+from raciflux.config.sources import AgroFluxSource, FluxnetSource, GridSource, PykgmlSource, XMethaneWetSource
 from raciflux.datamodules.sources import read
 from raciflux.datamodules.sources.account import account_of, together
 from raciflux.variables import DRIVERS, TARGETS

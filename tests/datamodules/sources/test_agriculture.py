@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from agriculture_layout import physical_agroflux, physical_pykgml, write_agroflux, write_pykgml
-from raciflux.config.schema import AgroFluxSource, PykgmlSource
+from raciflux.config.sources import AgroFluxSource, PykgmlSource
 from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
 

@@ -9,7 +9,7 @@ import pytest
 from agriculture_layout import write_agroflux, write_pykgml
 from fuzz import AT_LENGTH, EVERY_DAY, fuzz, one_of
 from mutations import BYTES, damaged
-from raciflux.config.schema import AgroFluxSource, PykgmlSource
+from raciflux.config.sources import AgroFluxSource, PykgmlSource
 from raciflux.datamodules.sources import read
 
 

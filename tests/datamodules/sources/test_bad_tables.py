@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 import pytest
-from raciflux.config.schema import TableSource
+from raciflux.config.sources import TableSource
 from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
 

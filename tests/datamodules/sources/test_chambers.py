@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from raciflux.config.schema import TableSource
+from raciflux.config.sources import TableSource
 from raciflux.datamodules.sources import read
 from raciflux.datamodules.sources.chambers import over_ports
 from raciflux.errors import UserError

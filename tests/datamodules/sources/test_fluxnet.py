@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from fluxnet_layout import FACTS, csv_text, half_hours, write_facts, write_site, write_zip
-from raciflux.config.schema import FluxnetSource
+from raciflux.config.sources import FluxnetSource
 from raciflux.datamodules.sources import read
 from raciflux.datamodules.sources.fluxnet.file_names import parse
 from raciflux.errors import UserError

@@ -7,7 +7,7 @@ import zipfile
 import openpyxl
 import pytest
 from fluxnet_layout import OFFICIAL, csv_text, half_hours, write_facts, write_site, write_zip
-from raciflux.config.schema import FluxnetSource
+from raciflux.config.sources import FluxnetSource
 from raciflux.datamodules.sources import read
 from raciflux.datamodules.sources.fluxnet import archives
 from raciflux.errors import UserError

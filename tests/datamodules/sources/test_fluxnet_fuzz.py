@@ -9,7 +9,7 @@ import pytest
 from fluxnet_layout import OFFICIAL, csv_text, half_hours, write_facts
 from fuzz import AT_LENGTH, EVERY_DAY, fuzz, write
 from mutations import BYTES, damaged
-from raciflux.config.schema import FluxnetSource
+from raciflux.config.sources import FluxnetSource
 from raciflux.datamodules.sources import read
 
 MADE = half_hours(days=2)

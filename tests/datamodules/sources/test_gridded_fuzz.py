@@ -8,7 +8,7 @@ import pytest
 from fuzz import AT_LENGTH, EVERY_DAY, fuzz, one_of
 from gridded_layout import months, truth, write_page, write_product
 from mutations import BYTES, damaged
-from raciflux.config.schema import GridSource
+from raciflux.config.sources import GridSource
 from raciflux.datamodules.sources import read
 
 PAGE = "  FCH4: {name: ch4, files: 'flux.*'}\n  TA: {name: t2m, files: 't2m.*', unit: K}\n"

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from raciflux.config.schema import SOURCES, CubeSource, EmbeddedSource
+from raciflux.config.sources import SOURCES, CubeSource, EmbeddedSource
 from raciflux.datamodules.cube import write_zarr
 from raciflux.datamodules.sources import READERS, read
 from raciflux.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from raciflux.config.schema import TableSource
+from raciflux.config.sources import TableSource
 from raciflux.datamodules.sources import read
 
 pytestmark = pytest.mark.data
@@ -56,7 +56,7 @@ def test_fluxnet2015_implausible_values_are_masked_and_said(fluxnet):
 READ_ALONE = """
 import sys, time
 from pathlib import Path
-from raciflux.config.schema import TableSource
+from raciflux.config.sources import TableSource
 from raciflux.datamodules.sources import read
 start = time.perf_counter()
 source = TableSource(columns="fluxnet2015", path="fluxnet2015/daily.parquet", sites="fluxnet2015/sites.csv")

@@ -10,7 +10,7 @@ import xarray as xr
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from raciflux.config.schema import TableSource
+from raciflux.config.sources import TableSource
 from raciflux.datamodules.sources import read
 from raciflux.datamodules.sources.account import account_of
 from raciflux.errors import UserError

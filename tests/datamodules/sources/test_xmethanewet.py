@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import xarray as xr
-from raciflux.config.schema import XMethaneWetSource
+from raciflux.config.sources import XMethaneWetSource
 from raciflux.datamodules.sources import read
 from raciflux.datamodules.sources.real_days import days_of_year
 from raciflux.datamodules.sources.xmethanewet import months

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fuzz import AT_LENGTH, EVERY_DAY, fuzz, one_of
 from mutations import BYTES, damaged
-from raciflux.config.schema import XMethaneWetSource
+from raciflux.config.sources import XMethaneWetSource
 from raciflux.datamodules.sources import read
 from xmethanewet_layout import write_grids, write_towers
 

@@ -13,7 +13,7 @@ import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 
-from ....config.schema import AgroFluxSource
+from ....config.sources import AgroFluxSource
 from ....errors import UserError
 from ...cube import select_sites
 from ..assemble import coordinates, described
@@ -77,7 +77,10 @@ def _towers(source: AgroFluxSource, folder: Path, root: Path) -> xr.Dataset:
         inputs = _physical(path, folder, "X_scaler")
         scaled = read_array(path.with_name(f"Y_real_scaled_ECfluxnet_Combined_{number}.npy"), 3)
         _check_inputs(inputs, scaled, path, fluxes=len(TOWER_FLUXES))
-        scaler = read_array(folder / DATA / "t0_scalers" / "Y_scaler_Carbon.npy", 2)
+        scaler_path = folder / DATA / "t0_scalers" / "Y_scaler_Carbon.npy"
+        scaler = read_array(scaler_path, 2)
+        if len(scaler) < len(CARBON):
+            raise UserError(f"{scaler_path}: is of {len(scaler)} fluxes, expected {len(CARBON)}; download it again")
         outputs = unscaled(scaled[..., :2], scaler[[CARBON.index(name) for name in TOWER_FLUXES]], str(path))
         features = crops.named(FEATURES, inputs.transpose(1, 0, 2))
         fluxes = crops.named(TOWER_FLUXES, outputs.transpose(1, 0, 2))

@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 import xarray as xr
 
-from ....config.schema import PykgmlSource
+from ....config.sources import PykgmlSource
 from ....errors import UserError
 from ...cube import select_sites
 from ..assemble import coordinates, described

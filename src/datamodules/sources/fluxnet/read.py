@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import xarray as xr
 
-from ....config.schema import FluxnetSource
+from ....config.sources import FluxnetSource
 from ....errors import UserError, did_you_mean
 from ....variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, STATICS
 from ...cube import UNKNOWN, attributes

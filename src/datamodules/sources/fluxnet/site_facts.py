@@ -12,7 +12,7 @@ import fastexcel
 import polars as pl
 
 from ....errors import UserError
-from ..files import damaged
+from ..files import FAULTS, damaged
 
 COLUMNS = ("SITE_ID", "GROUP_ID", "VARIABLE", "DATAVALUE")
 NUMBERS = {"lat": "LOCATION_LAT", "lon": "LOCATION_LONG", "elevation": "LOCATION_ELEV", "mat": "MAT", "map": "MAP"}
@@ -50,7 +50,7 @@ def _table(path: Path) -> pl.DataFrame:
             table = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
         else:
             table = pl.read_excel(path, engine="calamine", infer_schema_length=0)
-    except (pl.exceptions.PolarsError, fastexcel.FastExcelError, OSError, ValueError) as error:
+    except (*FAULTS, fastexcel.FastExcelError, ValueError) as error:
         raise damaged(path, error) from None
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from ....errors import UserError, did_you_mean
-from ..files import ROW, damaged
+from ..files import FAULTS, ROW, damaged
 from .archives import Member
 from .file_names import BASE, HALF_HOURLY, FileName
 
@@ -86,7 +86,7 @@ def _at_once(path: Path, name: FileName, start: str, wanted: list[str]) -> pl.Da
     numbers = [pl.when(pl.col(column) != MISSING).then(pl.col(column)).alias(column) for column in wanted]
     try:
         read = _scan(path, name, types).select(stamp.alias(STAMP), day, *numbers).collect()
-    except (pl.exceptions.PolarsError, OSError):  # such as the 30th of February
+    except FAULTS:  # such as the 30th of February
         return None
     hour, minute = read[STAMP] // 100 % 100, read[STAMP] % 100
     faults = (
@@ -107,7 +107,7 @@ def _cell_by_cell(path: Path, name: FileName, member: Member, start: str, wanted
     where = member.where
     try:
         text = _scan(path, name, {}).with_row_index(ROW, offset=1).select(ROW, start, *wanted).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except FAULTS as error:
         raise damaged(member.path, error) from None
     if text.is_empty():
         raise UserError(f"{where}: has no rows; download it again")

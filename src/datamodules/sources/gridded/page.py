@@ -1,7 +1,7 @@
 """What a gridded product holds, declared in one YAML page: `docs/gridded_products.md` walks through one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -69,6 +69,15 @@ class Page:
         """The flux whose grid and cells the cube takes: the first that is declared."""
         return next(name for name in self.variables if name in TARGETS)
 
+    def with_weather(self, weather: "Page") -> "Page":
+        """Return this page, asking to be cited together with the product its weather is of."""
+        return replace(
+            self,
+            product=f"{self.product}; {weather.product}",
+            licence=f"{self.licence}; {weather.licence}",
+            citation=f"{self.citation}; {weather.citation}",
+        )
+
 
 def load_page(name: str) -> Page:
     """Read a page by its name in ``configs/grids`` or by its path.
@@ -81,6 +90,24 @@ def load_page(name: str) -> Page:
     path = page_file(name)
     page = build(Page, load_yaml(path), str(path))
     _check(page, str(path))
+    return page
+
+
+def load_weather(name: str) -> Page:
+    """Read a page of drivers and maps that go with another product's flux.
+
+    Raises
+    ------
+    UserError
+        As ``load_page``; or it declares a flux, or a wetland fraction, which belong to the flux's own page.
+    """
+    path = page_file(name)
+    page = build(Page, load_yaml(path), str(path))
+    fluxes = [name for name in page.variables if name in TARGETS]
+    if fluxes or page.wetland_fraction is not None:
+        wrong = fluxes[0] if fluxes else "wetland_fraction"
+        raise UserError(f"{path}: {wrong} does not go with weather; it belongs to the page of the flux")
+    _check_fields(page, str(path))
     return page
 
 
@@ -98,6 +125,10 @@ def page_file(name: str) -> Path:
 def _check(page: Page, where: str) -> None:
     if not any(name in TARGETS for name in page.variables):
         raise UserError(f"{where}: variables: declares no flux; name one of {', '.join(TARGETS)}")
+    _check_fields(page, where)
+
+
+def _check_fields(page: Page, where: str) -> None:
     known = {**DRIVERS, **TARGETS, **STATICS}
     fields = dict(page.variables)
     if page.wetland_fraction is not None:

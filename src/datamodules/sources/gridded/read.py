@@ -8,15 +8,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ....config.schema import GridSource
+from ....config.sources import GridSource
 from ....errors import UserError
 from ....variables import STATICS, TARGETS
 from ...cube import attributes, select_sites
-from ..assemble import coordinates, described, plausible, plausible_days
+from ..assemble import AREA, coordinates, described, plausible, plausible_days
 from ..grid_cells import years_between
 from ..units import PER_MONTH, Linear, to_canonical
 from .fields import Variable, open_variable
-from .page import Page, load_page
+from .page import Page, load_page, load_weather
 from .regrid import Overlap, Values
 from .target import Target, target_of
 
@@ -83,12 +83,13 @@ class Product:
             else:
                 unit = reader.variable.unit
                 made[name] = plausible_days(name, _daily(reader, begin, length), masked, unit=unit)
+                if name in TARGETS:
+                    made[name].attrs[AREA] = _area(self.page, name)
         calendar = "noleap" if any(reader.variable.no_leap for reader in self.readers.values()) else "standard"
         notes += [before + line for line in masked]
-        said = [*notes, *(_area(self.page, name) for name in made if name in TARGETS)]
-        where = self.target
+        said = [*notes, *(f"{name}: per area of {_area(self.page, name)}" for name in made if name in TARGETS)]
+        page, where = self.page, self.target
         cube = xr.Dataset(made, coordinates(where.names, where.lat, where.lon, begin, length, calendar))
-        page = self.page
         return cube.assign_attrs(described(page.product, page.version, page.licence, page.citation, said))
 
 
@@ -100,8 +101,8 @@ def read(_pair: str, source: GridSource, root: Path, sites: Sequence[str]) -> xr
     UserError
         The page, a file or an axis cannot be read as declared, a unit is unknown, or no cell has a flux.
     """
-    product = _opened(source, root)
     years = years_between(source.first_year, source.last_year)
+    product = _opened(source, root)
     cube = product.cube(_new_year(years[0]), _new_year(years[-1] + 1), [])
     _refuse_nothing(bool(np.isfinite(cube[product.page.flux]).any()), product, years)
     return select_sites(_of_cells(cube, source), sites, str(product.folder))
@@ -115,8 +116,8 @@ def cells_by_year(source: GridSource, root: Path) -> Iterator[xr.Dataset]:
     UserError
         As ``read``; that no cell has a flux is known after the last year.
     """
-    product = _opened(source, root)
     years = years_between(source.first_year, source.last_year)
+    product = _opened(source, root)
     notes: list[str] = []
     some = False
     for year in years:
@@ -130,9 +131,22 @@ def cells_by_year(source: GridSource, root: Path) -> Iterator[xr.Dataset]:
 
 def _opened(source: GridSource, root: Path) -> Product:
     page, folder = load_page(source.page), root / source.path
-    opened = {name: open_variable(name, field, folder, page.missing) for name, field in page.variables.items()}
+    opened = _fields(page, folder)
     target = target_of(source, root, opened[page.flux])
+    if bool(source.weather) != bool(source.weather_path):
+        raise UserError("data.*.weather and data.*.weather_path go together; give both or neither")
+    if source.weather:
+        weather = load_weather(source.weather)
+        twice = [name for name in weather.variables if name in opened]
+        if twice:
+            raise UserError(f"data.*.weather: {twice[0]} stands in the page of the flux too; leave it out of one")
+        opened |= _fields(weather, root / source.weather_path)
+        page = page.with_weather(weather)
     return Product(page, _readers(page, opened, target, folder), target, folder)
+
+
+def _fields(page: Page, folder: Path) -> dict[str, Variable]:
+    return {name: open_variable(name, field, folder, page.missing) for name, field in page.variables.items()}
 
 
 def _of_cells(cube: xr.Dataset, source: GridSource) -> xr.Dataset:
@@ -197,5 +211,5 @@ def _days_in(month: Month) -> int:
 
 def _area(page: Page, name: str) -> str:
     if page.wetland_fraction is not None or page.variables[name].per == "wetland":
-        return f"{name}: per area of wetland"
-    return f"{name}: per area of the whole cell"
+        return "wetland"
+    return "the whole cell"

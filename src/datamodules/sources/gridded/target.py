@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ....config.schema import GridSource
+from ....config.sources import GridSource
 from ....errors import UserError
 from ..grid_cells import drawn, names_of
 from ..site_list import read_site_list

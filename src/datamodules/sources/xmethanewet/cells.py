@@ -8,12 +8,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ....config.schema import XMethaneWetSource
+from ....config.sources import XMethaneWetSource
 from ....errors import UserError, did_you_mean
 from ....vapour import vapour_deficit
+from ....variables import TARGETS
 from ...cube import attributes
 from ..account import kept, opened, with_accounts_of
-from ..assemble import coordinates, described, on_days
+from ..assemble import AREA, coordinates, described, on_days
 from ..grid_cells import drawn, names_of, years_between
 from ..real_days import days_of_year
 from . import annual, months
@@ -145,7 +146,8 @@ def cells_by_year(source: XMethaneWetSource, root: Path, sites: Sequence[str] = 
 
 
 def _counted(name: str, values: Values) -> xr.DataArray:
-    return on_days(values, {**attributes(name), **kept(opened(values))})
+    area = {AREA: "wetland"} if name in TARGETS else {}
+    return on_days(values, {**attributes(name), **kept(opened(values)), **area})
 
 
 def _said(source: XMethaneWetSource) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from ....config.schema import XMethaneWetSource
+from ....config.sources import XMethaneWetSource
 from .cells import read_cells
 from .towers import read_towers
 

@@ -13,7 +13,7 @@ import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 
-from ....config.schema import XMethaneWetSource
+from ....config.sources import XMethaneWetSource
 from ....errors import UserError, did_you_mean
 from ....vapour import vapour_pressure
 from ....variables import MEASURED_SUFFIX, QC_SUFFIX
