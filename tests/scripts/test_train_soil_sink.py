@@ -19,4 +19,4 @@ def test_uptake_by_soils_can_be_learned(data_root, tmp_path):
     (run,) = tmp_path.glob("*/*")
     predicted = xr.open_zarr(run / "predictions.zarr")["prediction"]
     assert predicted.notnull().sum() > 300
-    assert json.loads((run / "metrics.json").read_text())["scores"]["published"]["sites"] > 0
+    assert json.loads((run / "metrics.json").read_text())["scores"]["measured"]["sites"] > 0
