@@ -92,8 +92,9 @@ class DataConfig:
     drop_inputs: list[str] = key([], "inputs of the pair to leave out, by name")
     quality: str = key(
         "measured",
-        "measured: QC >= 0.75 and measured share >= 0.5; published: every value, for data without a quality column",
-        choices=["measured", "published"],
+        "measured: QC >= 0.75 and measured share >= 0.5; published: every value, for data without a quality column; "
+        "simulated: every value, of a process model",
+        choices=["measured", "published", "simulated"],
     )
     train_on_filled: bool = key(False, "also train on well filled days (QC >= 0.75)")
     asinh_at: float | None = key(

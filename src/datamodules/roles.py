@@ -102,8 +102,8 @@ def scored_days(cube: xr.Dataset, targets: Sequence[str], quality: str) -> tuple
 
     Parameters
     ----------
-    quality : ``measured`` needs the companions ``<target>_qc`` and ``<target>_measured``; ``published`` counts every
-        value under both scores (data without a quality column).
+    quality : ``measured`` needs the companions ``<target>_qc`` and ``<target>_measured``; ``published`` and
+        ``simulated`` count every value under both scores (data without a quality column, or of a process model).
 
     Raises
     ------
@@ -118,7 +118,7 @@ def scored_days(cube: xr.Dataset, targets: Sequence[str], quality: str) -> tuple
 def _scored_days(cube: xr.Dataset, target: str, quality: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     values = cube[target].transpose("site", "time").to_numpy()
     present = np.isfinite(values)
-    if quality == "published":
+    if quality != "measured":
         return present, present
     missing = [target + suffix for suffix in (QC_SUFFIX, MEASURED_SUFFIX) if target + suffix not in cube]
     if missing:

@@ -6,13 +6,18 @@ from typing import Any
 
 from ..variables import TARGETS
 
-SCORES: dict[str, tuple[str, ...]] = {"measured": ("measured", "convention"), "published": ("published",)}
+SCORES: dict[str, tuple[str, ...]] = {
+    "measured": ("measured", "convention"),
+    "published": ("published",),
+    "simulated": ("simulated",),
+}
 """Scores of each quality of data, the primary one first."""
 
 LABELS: dict[str, str] = {
     "measured": "measured",
     "convention": "measured or well filled",
     "published": "as published, gap-filled",
+    "simulated": "simulated",
 }
 
 MEANINGS: dict[str, str] = {
@@ -20,6 +25,7 @@ MEANINGS: dict[str, str] = {
     "convention": "measured or well filled: days with QC ≥ 0.75, the field's convention",
     "published": "as published, gap-filled: every published day; the data have no quality column, "
     "so nothing is claimed to be measured",
+    "simulated": "simulated: what is predicted is the output of a process model, on every day; nothing was measured",
 }
 
 QUESTIONS: dict[str, str] = {

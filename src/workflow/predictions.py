@@ -125,7 +125,7 @@ def predictions(config: Config, data: FluxDataModule, predicted: Predicted, targ
         "lon": ("site", cube["lon"].to_numpy()[tested].astype(np.float64)),
         "time": cube["time"].to_numpy(),
     }
-    if config.data.quality == "published":
+    if config.data.quality != "measured":
         del variables["convention"]
     said = predicted.of_target(place).isel(site=tested)
     return said.assign(variables).assign_coords(coordinates).assign_attrs(_attributes(config, data, target))

@@ -163,7 +163,7 @@ def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDat
     """
     cube = prepared.simulation
     assert cube is not None
-    data = replace(config.data, quality="published")
+    data = replace(config.data, quality="simulated")
     lat, lon = cube["lat"].to_numpy().astype(np.float64), cube["lon"].to_numpy().astype(np.float64)
     site_id = cube["site_id"].to_numpy()
     train, validation, tested = (split.members(part, prepared.towers["site_id"].to_numpy()) for part in PARTS)

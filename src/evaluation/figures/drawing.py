@@ -15,7 +15,7 @@ from ...errors import UserError
 # Okabe and Ito (2008): told apart with every common colour vision
 BLUE, ORANGE, VERMILLION = "#0072B2", "#E69F00", "#D55E00"
 INK, GREY, PALE, LAND, SHORE = "#222222", "#767676", "#DDDDDD", "#E8E6E1", "#A8A49A"
-SCORE_COLOURS = {"measured": BLUE, "convention": ORANGE, "published": BLUE}
+SCORE_COLOURS = {"measured": BLUE, "convention": ORANGE, "published": BLUE, "simulated": BLUE}
 WIDTH = 6.2  # inch: a phone shows it whole with letters still readable
 DPI = 180
 

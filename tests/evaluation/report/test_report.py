@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 from raciflux.atomic import write_text
 from raciflux.evaluation.evaluate import evaluate_run, score_run
 from raciflux.evaluation.headline import NONE, error_decimals, show
@@ -93,9 +94,13 @@ def test_it_says_what_the_numbers_are(tmp_path: Path):
         assert said in text, said
 
 
-def test_published_data_make_no_claim_of_measurement(tmp_path: Path):
-    text = " ".join(Page(report(tmp_path, sites=3, target="FCH4", units="nmol m-2 s-1", quality="published")).text)
-    assert "as published, gap-filled" in text and "partitioned" not in text
+@pytest.mark.parametrize(
+    ("quality", "words"),
+    [("published", "as published, gap-filled"), ("simulated", "the output of a process model, on every day")],
+)
+def test_other_data_make_no_claim_of_measurement(tmp_path: Path, quality, words):
+    text = " ".join(Page(report(tmp_path, sites=3, target="FCH4", units="nmol m-2 s-1", quality=quality)).text)
+    assert words in text and "partitioned" not in text
     assert "QC ≥" not in text
 
 
