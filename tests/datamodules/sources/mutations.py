@@ -119,6 +119,27 @@ def strange_column(content: bytes, rng: random.Random) -> bytes:
     return b"\n".join(b",".join(row) for row in cells)
 
 
+def zoned(content: bytes, rng: random.Random) -> bytes:
+    """A column whose cells carry a time zone."""
+    cells = [line.split(b",") for line in _lines(content)]
+    place, zone = rng.randrange(len(cells[0])), rng.choice([b"Z", b"+02:00", b" UTC", b" CEST"])
+    for row in cells[1:]:
+        if place < len(row):
+            row[place] += zone
+    return b"\n".join(b",".join(row) for row in cells)
+
+
+def clocks_changed(content: bytes, rng: random.Random) -> bytes:
+    """An hour that is gone in spring, and one that is there twice in autumn."""
+    lines = _lines(content)
+    if len(lines) > 8:
+        spring = rng.randrange(1, len(lines) - 4)
+        del lines[spring : spring + 2]
+        autumn = rng.randrange(1, len(lines) - 2)
+        lines[autumn:autumn] = lines[autumn : autumn + 2]
+    return b"\n".join(lines)
+
+
 def other_line_ends(content: bytes, rng: random.Random) -> bytes:
     """Line ends of other systems, or a byte order mark."""
     return rng.choice([content.replace(b"\n", b"\r\n"), content.replace(b"\n", b"\r"), b"\xef\xbb\xbf" + content])
@@ -143,8 +164,7 @@ TEXT: Mapping[str, Callable[[bytes, random.Random], bytes]] = {
         each.__name__: each
         for each in (
             other_delimiter, header_twice, line_lost, line_twice, shuffled, no_rows, column_lost, column_twice,
-            strange_cell,
-            strange_column, other_line_ends, other_encoding,
+            strange_cell, strange_column, zoned, clocks_changed, other_line_ends, other_encoding,
         )
     },
 }  # fmt: skip
