@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 MOST, LONGEST = 60, 80  # names that a message lists, and characters of each
+HEAD, TAIL = 800, 250  # characters of a message that a damaged file made long
 
 
 class UserError(Exception):
@@ -11,6 +12,10 @@ class UserError(Exception):
 
     Scripts print it without a traceback and leave with exit status 2.
     """
+
+    def __init__(self, message: str) -> None:
+        long = len(message) > HEAD + TAIL
+        super().__init__(f"{message[:HEAD]} ... {message[-TAIL:]}" if long else message)
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -39,6 +39,12 @@ def test_user_error_is_one_line_and_status_2(capsys):
     assert (status, out, err) == (2, "", "error: sites.csv, row 3: no latitude\n")
 
 
+def test_a_message_that_a_damaged_file_made_long_keeps_its_ends():
+    message = str(UserError(f"table.csv: the column {'x' * 90_000!r} is there twice; rename or remove one"))
+    assert message.startswith("table.csv: the column 'xxx") and message.endswith("is there twice; rename or remove one")
+    assert len(message) < 1200
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_full_disk_is_one_line(capsys, number):
     status, _, err = leave(raising(OSError(number, os.strerror(number), "runs/x/predictions.zarr")), capsys)
