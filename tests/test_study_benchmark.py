@@ -68,7 +68,8 @@ TINY = Grid(
 
 @pytest.fixture(scope="module")
 def runs():
-    return runs_of("tiny", TINY, {}, EVERYTHING, TINY.seeds)
+    few_trees = {"raci": ("model.first_guess.trees.rounds=20",)}
+    return runs_of("tiny", TINY, few_trees, EVERYTHING, TINY.seeds)
 
 
 @pytest.fixture(scope="module")

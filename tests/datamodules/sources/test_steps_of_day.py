@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import xarray as xr
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from raciflux.config.sources import TableSource
 from raciflux.datamodules.sources import read
@@ -79,6 +79,7 @@ def test_a_day_of_too_few_steps_is_missing_and_the_account_says_so(tmp_path):
     assert account_of(made["NEE"])["days of enough steps"] == 3
 
 
+@settings(max_examples=15)
 @given(st.permutations(range(96)))
 def test_the_order_of_rows_does_not_matter(tmp_path_factory, order):
     table = half_hours(2)

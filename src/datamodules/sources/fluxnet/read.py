@@ -77,7 +77,8 @@ def read(_pair: str, source: FluxnetSource, root: Path, sites: Sequence[str]) ->
     )
     products = dict.fromkeys(PRODUCTS[table.name.product] for table in tables)
     product, licence, citation = ("; ".join(dict.fromkeys(parts)) for parts in zip(*products, strict=True))
-    return cube.assign_attrs(described(product, "", licence, citation, notes))
+    releases = ", ".join(sorted({f"release {table.name.version}" for table in tables if table.name.version}))
+    return cube.assign_attrs(described(product, releases, licence, citation, notes))
 
 
 def _wanted(tables: list[Chosen], sites: Sequence[str], place: Path) -> list[Chosen]:
