@@ -30,6 +30,7 @@ COUNTIES = Path("county_metrics") / "Ecosys_99points.csv"
 DATA = Path("data_files")
 FIRST_YEAR = 2001
 PRODUCT, LICENCE, CITATION = "AgroFlux", "CC-BY-4.0", "Cheng et al. 2026, AgroFlux, arXiv 2602.01614"
+MOST = 1_000_000  # of a tower's number
 TOWER_COLUMNS = ("number", "site_id", "lat", "lon", "first_year")
 
 
@@ -137,7 +138,8 @@ def _tower_table(path: Path) -> pl.DataFrame:
     numbers = {name: number_column(table, name, (), path) for name in TOWER_COLUMNS if name != "site_id"}
     for name, values in numbers.items():
         whole = name in ("number", "first_year")
-        if values.has_nulls() or not values.is_finite().all() or (whole and (values % 1 != 0).any()):
+        known = not values.has_nulls() and bool(values.is_finite().all())
+        if not known or (whole and ((values % 1 != 0) | (values.abs() > MOST)).any()):
             raise UserError(f"{path}: column {name!r} has a cell that is no {'whole ' if whole else ''}number")
     years = numbers["first_year"]
     if table.is_empty() or ((years < 1950) | (years > 2100)).any():

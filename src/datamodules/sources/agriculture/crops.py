@@ -100,10 +100,15 @@ def balanced(fluxes: Mapping[str, Numbers], notes: list[str]) -> dict[str, Numbe
     if {"GPP", "NEE"} <= set(made):
         net = made.get("RECO", 0.0) - made["GPP"]  # without respiration, uptake goes with photosynthesis all the same
         known = np.isfinite(net) & np.isfinite(made["NEE"])
-        if known.sum() > 1 and np.corrcoef(net[known], made["NEE"][known])[0, 1] < 0:
+        if known.sum() > 1 and _correlation(net[known], made["NEE"][known]) < 0:
             made["NEE"] = -made["NEE"]
             notes.append("NEE: uptake is positive in the files, turned")
     return made
+
+
+def _correlation(one: Numbers, other: Numbers) -> float:
+    with np.errstate(all="ignore"):  # absurd values of a damaged file overflow; they are masked later
+        return float(np.corrcoef(one, other)[0, 1])
 
 
 def variables_of(
