@@ -21,6 +21,20 @@ def haversine_km(lat1: ArrayLike, lon1: ArrayLike, lat2: ArrayLike, lon2: ArrayL
     return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(h, 1.0))))
 
 
+def cells_that_hold(
+    lat: NDArray[np.float64],
+    lon: NDArray[np.float64],
+    height: NDArray[np.float64],
+    width: NDArray[np.float64],
+    places_lat: NDArray[np.float64],
+    places_lon: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Mask (cell, place) of grid cells, by their centres and their degrees from edge to edge, that hold places."""
+    north = np.abs(places_lat[None] - lat[:, None])
+    east = np.abs((places_lon[None] - lon[:, None] + 180.0) % 360.0 - 180.0)
+    return np.asarray((north <= height[:, None] / 2) & (east <= width[:, None] / 2))
+
+
 def unit_vectors(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
     """Points on the unit sphere, (..., 3), of latitudes and longitudes in degrees."""
     phi, lam = np.radians(np.asarray(lat, dtype=np.float64)), np.radians(np.asarray(lon, dtype=np.float64))

@@ -36,7 +36,7 @@ class EmbeddedSource:
 
 @dataclass
 class TableSource:
-    """Anyone's daily Parquet or CSV with a site table and a column map."""
+    """Anyone's Parquet or CSV of days, steps or chambers, with a site table and a column map."""
 
     kind: str = key("table", "which reader", choices=["table"])
     columns: str = key(MISSING, "column map: a name in configs/columns/ or a path to a YAML file")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..errors import UserError, did_you_mean
 from ..variables import (
@@ -30,6 +31,7 @@ from ..zarr_folder import with_text_as, write_folder
 UNKNOWN = "unknown"
 SITE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 DIMENSIONS = ("site", "time")
+CELL_SIZE = ("cell_height", "cell_width")  # coordinates (site) of a grid's cells, degrees from edge to edge
 
 
 def check_site_id(name: str, where: str) -> None:
@@ -83,6 +85,14 @@ def select_sites(cube: xr.Dataset, sites: Sequence[str], where: str = "cube") ->
         if name not in there:
             raise UserError(f"data.sites: {name!r} is not in {where}; {did_you_mean(name, there)}")
     return cube.isel(site=[there.index(name) for name in there if name in sites])
+
+
+def cell_size(cube: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return height and width (site,) of a grid's cells, degrees; None where the sites of a cube are no cells."""
+    if any(name not in cube.coords for name in CELL_SIZE):
+        return None
+    height, width = (cube[name].to_numpy().astype(np.float64) for name in CELL_SIZE)
+    return height, width
 
 
 def write_zarr(cube: xr.Dataset, path: Path) -> None:

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from ..atomic import write_text
 from ..contracts import Question
 from ..errors import UserError
-from ..geography import haversine_km
+from ..geography import cells_that_hold, haversine_km
 
 PARTS = ("train", "validation", "test")
 BLOCK_DEGREES = 5.0  # grids are split in blocks of this side (docs/architecture.md, rule 2)
@@ -160,7 +160,17 @@ def away_from(
     test_lat: NDArray[np.float64],
     test_lon: NDArray[np.float64],
     km: float,
+    size: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
 ) -> NDArray[np.bool_]:
-    """Mask (site,) of simulated cells farther than ``km`` from every tested site (docs/architecture.md, rule 6)."""
-    nearest = haversine_km(lat[:, None], lon[:, None], test_lat[None], test_lon[None]).min(axis=1, initial=np.inf)
-    return np.asarray(nearest > km)
+    """Mask (site,) of simulated cells that hold no tested site and lie farther than ``km`` from every one.
+
+    A cell of a coarse grid may hold a site far from its centre (docs/architecture.md, rule 6).
+
+    Parameters
+    ----------
+    size : height and width of each cell, degrees; None of places that are no cells.
+    """
+    near = haversine_km(lat[:, None], lon[:, None], test_lat[None], test_lon[None]) <= km
+    if size is not None:
+        near |= cells_that_hold(lat, lon, *size, test_lat, test_lon)
+    return np.asarray(~near.any(axis=1))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..datamodules.sources.account import PUT_TOGETHER
 from .catalogue import Written
 
 STYLE = (
@@ -72,7 +73,8 @@ def _row(name: str, about: Mapping[str, Any]) -> str:
     """One variable; what a step took away stands in brackets."""
     steps, before = [], None
     for stage, count in about["steps"].items():
-        lost = f" (-{before - count:,})" if before is not None and count < before else ""
+        fewer = before is not None and count < before and stage not in PUT_TOGETHER
+        lost = f" (-{before - count:,})" if before is not None and fewer else ""
         steps.append(f"{html.escape(stage)} {count:,}{lost}")
         before = count
     unit = (

@@ -11,15 +11,16 @@ import numpy as np
 import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from ..datamodules.cube import CELL_SIZE
 from ..datamodules.sources.account import UNIT, account_of
 from ..datamodules.towers import is_grid
-from ..geography import EARTH_RADIUS_KM, unit_vectors
+from ..geography import cells_that_hold, haversine_km
 from ..variables import DRIVERS, STATICS, TARGETS, lookup
 
 NEAR_KM = 50.0  # a cell this near to a tower shows its weather and perhaps its fluxes (docs/architecture.md, rule 6)
 BLOCK = 366  # days read at once
+CELLS_AT_ONCE = 10_000  # whose distances to all towers are held
 DOI = re.compile(r"10\.\d{4,9}/[^\s,;)\]]+")
 
 
@@ -95,6 +96,7 @@ def _rows(
     time = cube["time"].to_numpy().astype("datetime64[D]")
     units = json.dumps({name: lookup(name).unit for name in sorted(known)}, sort_keys=True)
     lat, lon = cube["lat"].to_numpy(), cube["lon"].to_numpy()
+    size = {name: cube[name].to_numpy() for name in CELL_SIZE if name in cube.coords}
     rows = []
     for place, site in enumerate(cube["site_id"].to_numpy().tolist()):
         days = {name: int(counts[place]) for name, (counts, _, _) in sorted(present.items()) if counts[place]}
@@ -105,6 +107,7 @@ def _rows(
                 "site_id": str(site),
                 "lat": float(lat[place]),
                 "lon": float(lon[place]),
+                **{name: float(sizes[place]) for name, sizes in size.items()},
                 "first_day": str(time[min(firsts)]) if firsts else "",
                 "last_day": str(time[max(lasts)]) if lasts else "",
                 "variables": " ".join(sorted(days)),
@@ -116,20 +119,26 @@ def _rows(
 
 
 def _near_towers(written: Sequence[Written]) -> dict[tuple[str, str], tuple[str, float]]:
-    """Return the nearest tower and its distance, km, of each cell that has one within 50 km."""
+    """Return the nearest tower and its distance, km, of each cell that holds one or has one within 50 km."""
     towers = [row for each in written if not each.grid for row in each.rows]
-    cells = [row for each in written if each.grid for row in each.rows]
-    if not towers or not cells:
+    if not towers:
         return {}
-    tree = cKDTree(unit_vectors(*_positions(towers)))
-    chord, nearest = tree.query(unit_vectors(*_positions(cells)))
-    km = 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(chord / 2, 1.0))
-    return {
-        (cell["source"], cell["site_id"]): (f"{towers[n]['source']}/{towers[n]['site_id']}", round(float(far), 3))
-        for cell, far, n in zip(cells, km, nearest.tolist(), strict=True)
-        if far <= NEAR_KM
-    }
+    made = {}
+    of_towers = _positions(towers)
+    for each in (source for source in written if source.grid):
+        for begin in range(0, len(each.rows), CELLS_AT_ONCE):
+            cells = each.rows[begin : begin + CELLS_AT_ONCE]
+            lat, lon = _positions(cells)
+            km = haversine_km(lat[:, None], lon[:, None], of_towers[0][None], of_towers[1][None])
+            height, width = (np.array([row.get(name, 0.0) for row in cells]) for name in CELL_SIZE)
+            there = (km <= NEAR_KM) | cells_that_hold(lat, lon, height, width, *of_towers)
+            nearest = np.where(there, km, np.inf).argmin(1)
+            for row in np.flatnonzero(there.any(1)).tolist():
+                tower = towers[nearest[row]]
+                name = f"{tower['source']}/{tower['site_id']}"
+                made[each.name, str(cells[row]["site_id"])] = name, round(float(km[row, nearest[row]]), 3)
+    return made
 
 
-def _positions(rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
-    return [row["lat"] for row in rows], [row["lon"] for row in rows]
+def _positions(rows: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.array([row["lat"] for row in rows]), np.array([row["lon"] for row in rows])

@@ -1,13 +1,14 @@
 """What a file is, and what would be read from it: said before anything is declared."""
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import xarray as xr
 
-from ..datamodules.sources.agriculture.arrays import read_array
+from ..datamodules.sources.agriculture.arrays import Numbers, read_array
 from ..datamodules.sources.files import ROW, scan
 from ..datamodules.sources.fluxnet.archives import Member, members
 from ..datamodules.sources.fluxnet.columns import DRIVERS, FLUXES
@@ -16,7 +17,7 @@ from ..datamodules.sources.fluxnet.file_names import holds_site_facts, parse
 from ..datamodules.sources.fluxnet.site_facts import read_site_facts
 from ..datamodules.sources.fluxnet.steps import columns_of
 from ..datamodules.sources.gridded.axes import axes_of, steps_of
-from ..datamodules.sources.gridded.fields import Part, are_months, open_file
+from ..datamodules.sources.gridded.fields import ZARR, Part, are_months, open_file, refuse_more_dimensions
 from ..datamodules.sources.gridded.page import Field
 from ..datamodules.sources.xmethanewet import layout
 from ..errors import UserError, did_you_mean
@@ -36,6 +37,8 @@ def inspect(path: Path) -> list[str]:
     if not path.exists():
         there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UserError(f"{path}: no such file; {did_you_mean(path.name, there)}")
+    if path.is_dir() and path.suffix.lower() != ZARR:
+        raise UserError(f"{path}: is a folder; name a file in it, such as {path / '*.zip'}")
     if path.suffix.lower() not in ENDINGS:
         raise UserError(f"{path}: nothing here reads {path.suffix or 'files without ending'!r}; {', '.join(ENDINGS)}")
     return list(_KINDS[path.suffix.lower()](path))
@@ -46,7 +49,10 @@ def _tables(path: Path) -> Iterator[str]:
     if path.suffix.lower() == ".csv" and holds_site_facts(path.name):
         yield from _facts(path)
         return
-    for member in members(path):
+    inside = members(path)
+    if not inside:
+        yield f"{path.name}: holds no table; unpack it and inspect what is in it"
+    for member in inside:
         name = parse(member.name)
         if name is not None:
             yield from _network(member)
@@ -88,7 +94,7 @@ def _table(path: Path) -> Iterator[str]:
     meant = {variable: known for variable, known in {**DRIVERS, **FLUXES}.items() if set(known.names) & set(columns)}
     for variable, known in meant.items():
         column = next(name for name in known.names if name in columns)
-        yield f"    {variable}: {{column: {column}, unit: ...}}    # {known.unit} in the networks' half-hours"
+        yield f"    {variable}: {{column: {column}, unit: ...}}"
 
 
 def _grid(path: Path) -> Iterator[str]:
@@ -102,13 +108,15 @@ def _field(path: Path, dataset: xr.Dataset, name: str) -> Iterator[str]:
     field = dataset[name]
     unit = field.attrs.get("units", "no unit stated")
     shape = " x ".join(f"{size} {dim}" for dim, size in field.sizes.items())
-    own = [grid for grid in (*layout.DAILY, layout.PRODUCTION, layout.EMISSION, *layout.STATICS) if grid.name == name]
+    grids = (*layout.DAILY, layout.PRODUCTION, layout.EMISSION, *layout.STATICS)
+    own = [grid for grid in grids if grid.name == name and fnmatch(path.name, grid.file.format(year="[0-9]*"))]
     if own:
         yield f"  {name} [{unit}], {shape}: {own[0].variable} of X-MethaneWet's grids"
         return
     try:
         axes = axes_of(field, f"{path}: {name}")
         steps = steps_of(field, dataset, Field(name), f"{path}: {name}")
+        refuse_more_dimensions(field, axes, steps, f"{path}: {name}")
         kind = "months" if are_months([Part(path, dataset, steps)], Field(name)) else "days"
     except UserError as error:
         yield f"  {name} [{unit}], {shape}: not as it is: {error}"
@@ -121,20 +129,20 @@ def _field(path: Path, dataset: xr.Dataset, name: str) -> Iterator[str]:
 
 
 def _array(path: Path) -> Iterator[str]:
-    values = next(_readable(path))
+    values = _readable(path)
     known = f"{np.isfinite(values).mean():.0%} known" if values.size else "empty"
     yield f"{path.name}: numbers of shape {values.shape}, {known}; AgroFlux's read with: data.source={{kind: agroflux}}"
 
 
-def _readable(path: Path) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
-    for dimensions in (3, 2, 1):
+def _readable(path: Path) -> Numbers:
+    """Return an array of one to three dimensions."""
+    for dimensions in (1, 2):
         try:
-            yield read_array(path, dimensions)
+            return read_array(path, dimensions)
         except UserError as error:
-            if "expected numbers in" not in str(error) or dimensions == 1:
+            if "expected numbers in" not in str(error):
                 raise
-        else:
-            return
+    return read_array(path, 3)
 
 
 def _saved(path: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress_of(sources: int) -> Iterator[Callable[[str, str], None]]:
-    """Give a function that is told a source's name and what became of it: being read, read, or as it was."""
+    """Give a function that is told a source's name and what became of it: read, or as it was."""
     console = Console(highlight=False, soft_wrap=True)
     columns = TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..config.schema import Config
 from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule, days_with_drivers
+from ..datamodules.cube import cell_size
 from ..datamodules.gaps import missing_days, refuse_sites_without
 from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
@@ -169,13 +170,8 @@ def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDat
     train, validation, tested = (split.members(part, prepared.towers["site_id"].to_numpy()) for part in PARTS)
     if not split.periods:
         tested = ~(train | validation)
-    usable = away_from(
-        lat,
-        lon,
-        prepared.towers["lat"].to_numpy()[tested],
-        prepared.towers["lon"].to_numpy()[tested],
-        data.split.cluster_km,
-    )
+    test_lat, test_lon = (prepared.towers[name].to_numpy()[tested] for name in ("lat", "lon"))
+    usable = away_from(lat, lon, test_lat, test_lon, data.split.cluster_km, cell_size(cube))
     cells = simulation_split(data.split.validation_share, data.split.seed, site_id, lat, lon, usable)
     stage = config.transfer.pretrain
     return PAIRS[data.pair](cube, grid_blocks(lat, lon), prepared.roles, cells, data, stage.batch_size, config.seed)

@@ -116,7 +116,7 @@ def test_pretraining_keeps_away_from_every_tested_site():
     lat, lon = rng.uniform(-2, 2, 400), rng.uniform(178, 182, 400)
     lon = (lon + 180) % 360 - 180
     test_lat, test_lon = np.array([0.0, 1.0]), np.array([179.99, -179.0])
-    kept = away_from(lat, lon, test_lat, test_lon, 50.0)
+    kept = away_from(lat, lon, test_lat, test_lon, 50.0, None)
     naive = [
         all(haversine_km(y, x, b, a) > 50.0 for b, a in zip(test_lat, test_lon, strict=True))
         for y, x in zip(lat, lon, strict=True)
@@ -125,9 +125,21 @@ def test_pretraining_keeps_away_from_every_tested_site():
     assert 0 < kept.sum() < 400
 
 
+def test_the_cell_that_holds_a_tested_site_is_left_out_however_coarse():
+    lat, lon = (axis.ravel() for axis in np.meshgrid(np.arange(-89.0, 90, 2), np.arange(-178.75, 180, 2.5)))
+    size = np.full(len(lat), 2.0), np.full(len(lat), 2.5)
+    test_lat, test_lon = np.array([60.9, -0.1, 10.0]), np.array([24.9, 179.9, -179.95])
+    kept = away_from(lat, lon, test_lat, test_lon, 50.0, size)
+    for y, x in zip(test_lat, test_lon, strict=True):
+        holding = (np.abs(lat - y) <= 1) & (np.minimum(np.abs(lon - x), 360 - np.abs(lon - x)) <= 1.25)
+        assert holding.any() and not kept[holding].any()
+    assert away_from(lat, lon, test_lat, test_lon, 50.0, None)[~kept].all()  # their centres are far away
+    assert (~kept).sum() == 4  # one of them stands on an edge
+
+
 def test_without_a_tested_site_every_cell_is_kept():
     nowhere = np.empty(0)
-    assert away_from(np.zeros(3), np.arange(3.0), nowhere, nowhere, 50.0).all()
+    assert away_from(np.zeros(3), np.arange(3.0), nowhere, nowhere, 50.0, None).all()
 
 
 def test_border_of_a_coarse_grid_is_one_of_its_cells():

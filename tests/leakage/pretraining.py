@@ -96,9 +96,9 @@ def away_from_the_named_test_alone(patch: pytest.MonkeyPatch) -> None:
 
 PRETRAINING = {
     "cells near a test cluster kept": Leak(near_cells_kept, "^moved: .*training batches"),
-    "kept away by 40 km": Leak(_away(lambda lat, lon, a, b, km: (lat, lon, a, b, 40.0)), "^moved: "),
+    "kept away by 40 km": Leak(_away(lambda lat, lon, a, b, km, size: (lat, lon, a, b, 40.0, size)), "^moved: "),
     "kept away from the first test site": Leak(
-        _away(lambda lat, lon, a, b, km: (lat, lon, a[:1], b[:1], km)), "^moved: "
+        _away(lambda lat, lon, a, b, km, size: (lat, lon, a[:1], b[:1], km, size)), "^moved: "
     ),
     "a calibration that pretrains beside the test": Leak(away_from_the_named_test_alone, "^calibration: moved: "),
 }

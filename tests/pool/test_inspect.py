@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from agriculture_layout import write_pykgml
 from fluxnet_layout import OFFICIAL, csv_text, half_hours, write_facts, write_zip
 from gridded_layout import months, truth, write_product
@@ -46,6 +47,28 @@ def test_grids(tmp_path):
     assert "TA of X-MethaneWet's grids" in said(folder / "daily_ecmwf_TAIR_2003.nc")
     towers = write_towers(tmp_path / "FLUXNET-CH4", 2003, 2003, ["US-Myb"])
     assert "the towers of X-MethaneWet, 365 days" in said(towers / "FLUXNET_T1_DD.csv")
+
+
+def test_what_cannot_be_read_as_it_is_is_not_promised(tmp_path):
+    levels = xr.Dataset(
+        {"ch4": (("time", "lev", "lat", "lon"), np.zeros((2, 3, 4, 8), np.float32), {"units": "mgCH4 m-2 d-1"})},
+        {"time": ("time", [0, 31], {"units": "days since 2003-01-15"}), "lat": [-60, -20, 20, 60],
+         "lon": np.arange(-157.5, 180, 45)},
+    )  # fmt: skip
+    levels["lat"].attrs["units"], levels["lon"].attrs["units"] = "degrees_north", "degrees_east"
+    levels.to_netcdf(tmp_path / "levels.nc")
+    assert "not as it is" in said(tmp_path / "levels.nc") and "has the dimension 'lev' of 3" in said(
+        tmp_path / "levels.nc"
+    )
+    write_product(tmp_path / "mine.nc", truth(12), months(2003, 1, "noleap"), name="NPP", calendar="noleap")
+    assert "12 months" in said(tmp_path / "mine.nc") and "X-MethaneWet" not in said(tmp_path / "mine.nc")
+    assert "holds no table" in said(write_zip(tmp_path / "era5.zip", {"data.nc": "CDF"}))
+    np.save(tmp_path / "four.npy", np.ones((1, 1, 1, 1)))
+    with pytest.raises(UserError, match=r"has shape \(1, 1, 1, 1\)"):
+        inspect(tmp_path / "four.npy")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UserError, match="is a folder; name a file in it"):
+        inspect(tmp_path / "folder.csv")
 
 
 def test_what_is_no_file_or_none_of_ours_is_one_line(tmp_path):

@@ -83,9 +83,15 @@ def test_cells_near_towers_are_told(root):
     sites = root / "data" / "X-MethaneWet" / "FLUXNET-CH4" / "FLUXNET_CH4_2024.csv"
     sites.write_text(sites.read_text().replace("US-Myb,38.05,-121.77", "US-Myb,37.4,-127.7"))
     _, pool = built(root)
-    near = table(pool).filter(pl.col("near_tower") != "").row(0, named=True)
+    near = table(pool).filter(pl.col("near_tower") == "towers/US-Myb").row(0, named=True)
     assert (near["source"], near["lat"], near["lon"], near["near_tower"]) == ("tem", 37.5, -127.5, "towers/US-Myb")
     assert near["near_tower_km"] == pytest.approx(float(haversine_km(37.4, -127.7, 37.5, -127.5)), abs=1e-3)
+    far = table(pool).filter((pl.col("near_tower") != "") & (pl.col("near_tower_km") > 50))
+    towers = {f"{row['source']}/{row['site_id']}": row for row in table(pool).iter_rows(named=True)}
+    assert far.height  # cells of 15 degrees hold towers far from their centres
+    for row in far.iter_rows(named=True):
+        assert abs(row["lat"] - towers[row["near_tower"]]["lat"]) <= row["cell_height"] / 2
+        assert abs(row["lon"] - towers[row["near_tower"]]["lon"]) <= row["cell_width"] / 2
 
 
 def test_the_audit_says_what_was_assumed_and_escapes_what_came_from_files(root):
@@ -93,9 +99,11 @@ def test_the_audit_says_what_was_assumed_and_escapes_what_came_from_files(root):
     audit = json.loads((pool / "current" / "audit.json").read_text())
     tem = next(each for each in audit if each["source"] == "tem")
     assert tem["sites"] == 40 and tem["variables"]["FCH4"]["site_days"] == 40 * 730
-    assert tem["variables"]["FCH4"]["steps"] == {"given": 40 * 731, "with a number": 40 * 730}
+    assert tem["variables"]["FCH4"]["steps"] == {"site-days of the period": 40 * 731, "with a number": 40 * 730}
     assert any("the files state no unit" in line for line in tem["notes"])
-    assert "given 29,240 → with a number 29,200 (-40)" in (pool / "current" / "audit.html").read_text()
+    assert (
+        "site-days of the period 29,240 → with a number 29,200 (-40)" in (pool / "current" / "audit.html").read_text()
+    )
     evil = {"unit_in_files": "<script>", "unit": "1", "steps": {"<script>": 1}, "site_days": 1}
     page = audit_page([{**tem, "notes": ["<script>"], "citation": "<script>", "variables": {"<script>": evil}}])
     assert page.count("&lt;script&gt;") == 5 and "<script" not in page

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 ATTRIBUTE, UNIT = "account", "unit_in_files"
 GIVEN, KNOWN, PLAUSIBLE = "given", "with a number", "plausible"
+SITE_DAYS = "site-days of the period"  # in place of what was given, where a reader spreads its values over days
+DAYS_OF_STEPS, DAYS_OF_PORTS = "days of enough steps", "days of their ports"
+PUT_TOGETHER = (DAYS_OF_STEPS, DAYS_OF_PORTS)  # steps at which several values become one: none is lost
 
 Account = Mapping[str, int]
 
 
-def opened(values: NDArray[np.floating]) -> dict[str, int]:
+def opened(values: NDArray[np.floating], begin: str = GIVEN) -> dict[str, int]:
     """Return an account that begins with values as they came."""
-    return {GIVEN: values.size, KNOWN: int(np.isfinite(values).sum())}
+    return {begin: values.size, KNOWN: int(np.isfinite(values).sum())}
 
 
 def kept(account: Account, unit: str = "") -> dict[str, str]:

@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ...variables import lookup
-from ..cube import attributes
-from .account import PLAUSIBLE, Account, kept, opened
+from ..cube import CELL_SIZE, attributes
+from .account import PLAUSIBLE, SITE_DAYS, Account, kept, opened
 
 AREA = "flux_is_per_area_of"  # attribute of a flux of a grid: wetland, or the whole cell
 
@@ -31,11 +31,11 @@ def plausible_days(
 
     Parameters
     ----------
-    before : what became of its values up to here; none, and ``values`` are as they came.
+    before : what became of its values up to here; none, and the account begins with ``values`` on days.
     unit : in the files, where it is known.
     """
     masked = plausible(name, values, notes)
-    account = {**(opened(values) if before is None else before), PLAUSIBLE: int(np.isfinite(masked).sum())}
+    account = {**(opened(values, SITE_DAYS) if before is None else before), PLAUSIBLE: int(np.isfinite(masked).sum())}
     return on_days(masked, {**attributes(name), **kept(account, unit)})
 
 
@@ -60,6 +60,15 @@ def coordinates(
         "lon": xr.DataArray(lon, dims="site", attrs={"units": "degrees_east", "standard_name": "longitude"}),
         "time": xr.DataArray(time, dims="time", attrs={"standard_name": "time", "source_calendar": calendar}),
     }
+
+
+def of_cells(cube: xr.Dataset, height: Doubles | float, width: Doubles | float) -> xr.Dataset:
+    """Say that the sites of a cube are cells of a grid, and how large, degrees from edge to edge."""
+    sizes = {
+        name: ("site", np.broadcast_to(np.asarray(size, np.float64), cube.sizes["site"]).copy(), {"units": "degrees"})
+        for name, size in zip(CELL_SIZE, (height, width), strict=True)
+    }
+    return cube.assign_coords(sizes).assign_attrs(places="cells")
 
 
 def described(product: str, version: str, licence: str, citation: str, notes: Sequence[str]) -> dict[str, str]:

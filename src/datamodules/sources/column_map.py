@@ -13,7 +13,11 @@ from .units import to_canonical
 SHIPPED = Path(__file__).resolve().parents[3] / "configs" / "columns"
 CALENDARS = ("standard", "noleap")
 STAMPS = ("start", "end")
-HOURS = ("%H", "%I", "%T", "%R", "%k", "%l", "%c", "%s", "%+")  # of a format, that tell the time of day
+HOURS, TIMES, ZONES = (
+    ("%H", "%I", "%k", "%l"),
+    ("%T", "%R", "%c"),
+    ("%z", "%:z", "%#z", "%Z", "%+", "%s"),
+)  # of a format
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ class Ports:
 
 @dataclass(frozen=True)
 class StepsOfDay:
-    """Several rows a day, such as half-hours: a day needs ``least`` known ones. A stamp is of a step's start or end."""
+    """Several rows a day, ``per_day`` of a whole one; it needs ``least`` known. A stamp is of a step's start or end."""
 
+    per_day: float
     least: float
     stamp: str = "start"
 
@@ -181,17 +186,16 @@ def _check(declared: ColumnMap, where: str) -> None:
         raise UserError(f"{where}: 'steps' does not go with {other}; it needs a column of times")
     if declared.steps and declared.steps.stamp not in STAMPS:
         raise UserError(f"{where}: steps.stamp {declared.steps.stamp!r}; {did_you_mean(declared.steps.stamp, STAMPS)}")
-    form = declared.date.format
-    if declared.steps and form is not None and not any(hours in form for hours in HOURS):
-        raise UserError(
-            f"{where}: date.format {form!r} has no hours; 'steps' needs the time of each row, such as '%H:%M'"
-        )
+    if declared.steps and declared.date.format is not None:
+        _check_time(declared.date.format, where)
     for key, least in (
         ("ports", declared.ports.least if declared.ports else 1.0),
         ("steps", declared.steps.least if declared.steps else 1.0),
     ):
         if least < 1 or least % 1:
             raise UserError(f"{where}: {key}.least is {least:g}; give a whole number from 1")
+    if declared.steps and (declared.steps.per_day < declared.steps.least or declared.steps.per_day % 1):
+        raise UserError(f"{where}: steps.per_day is {declared.steps.per_day:g}; give a whole number, 48 of half-hours")
     _check_names(declared.variables, {**DRIVERS, **TARGETS}, f"{where}: variables")
     _check_names(declared.site_table.statics, STATICS, f"{where}: site_table.statics")
     _check_names(declared.site_table.classes, CLASSES, f"{where}: site_table.classes")
@@ -212,6 +216,14 @@ def _check(declared: ColumnMap, where: str) -> None:
             to_canonical(name, unit, f"{where}: variables.{name}.unit_at.{site}")
     for name, static in declared.site_table.statics.items():
         to_canonical(name, static.unit, f"{where}: site_table.statics.{name}")
+
+
+def _check_time(form: str, where: str) -> None:
+    """Refuse a format of steps that tells no hour and minute, or a zone."""
+    if not any(whole in form for whole in TIMES) and not (any(hour in form for hour in HOURS) and "%M" in form):
+        raise UserError(f"{where}: date.format {form!r} has no hours and minutes; 'steps' needs them, such as '%H:%M'")
+    if any(zone in form for zone in ZONES):
+        raise UserError(f"{where}: date.format {form!r} has a time zone; days are of local standard time: take it away")
 
 
 def _check_terms(variable: DailyVariable, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Read the rows of a daily table: which cube site, which day, and the numbers as the product gives them."""
+"""Read the rows of a table: which cube site, which day, and the numbers as the product gives them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +46,8 @@ def read_daily(path: Path, declared: ColumnMap, sites: Sequence[str]) -> DailyRo
     Raises
     ------
     UserError
-        A column is missing, a cell cannot be read, a number is infinite, a site-day stands twice, or no row is left.
+        A column is missing, a cell cannot be read, a number is infinite, no row is left, or a site-day stands twice in
+        a table of days.
     """
     table = _collect(path, declared)
     place = text_column(table, declared.site)
@@ -127,6 +128,8 @@ def _stamps(table: pl.DataFrame, declared: ColumnMap, path: Path) -> pl.Series |
     stamps = table[str(declared.date.column)]
     if stamps.dtype == pl.Date:
         raise UserError(f"{path}: column {stamps.name!r} holds dates without times; 'steps' needs the time of each row")
+    if not isinstance(stamps.dtype, pl.Datetime) and declared.date.format is None:
+        raise UserError(f"{path}: column {stamps.name!r}: give date.format in the column map, such as '%Y-%m-%d %H:%M'")
     return stamps
 
 

@@ -28,8 +28,13 @@ def day_column(
         A date is missing, unreadable, out of range, or a 29 February in a 365-day calendar; its row is named.
     """
     if date.column is not None:
-        read = _time_from_column if of_the_end else _from_column
-        days, source = read(table[date.column], date), table[date.column]
+        source = table[date.column]
+        try:
+            days = _end_from_column(source, date, calendar) if of_the_end else _from_column(source, date)
+        except pl.exceptions.PolarsError as error:
+            raise UserError(
+                f"{path}, column {source.name!r}: date.format {date.format!r} cannot be read: {error}"
+            ) from None
     else:
         days, source = _from_day_of_year(table, date, calendar), table[str(date.day_of_year)]
     years = days.dt.year()
@@ -54,14 +59,18 @@ def _from_column(column: pl.Series, date: DateColumns) -> pl.Series:
     return text.str.to_date(date.format or ISO, strict=False)
 
 
-def _time_from_column(column: pl.Series, date: DateColumns) -> pl.Series:
-    """Return the day in which the step ends: a moment before its stamp."""
+def _end_from_column(column: pl.Series, date: DateColumns, calendar: str) -> pl.Series:
+    """Return the day that a step lies in by the stamp of its end: midnight ends the day before."""
     if not isinstance(column.dtype, pl.Datetime):
         if column.dtype.is_float():
             column = column.cast(pl.Int64, strict=False)
         text = column.cast(pl.String).str.strip_chars()
-        column = text.str.to_datetime(date.format, time_unit="us", strict=False)
-    return column.dt.offset_by("-1us").dt.date()
+        column = text.str.to_datetime(date.format or ISO, time_unit="us", strict=False)
+    days = column.dt.offset_by("-1us").dt.date()
+    if calendar != "noleap":
+        return days
+    skipped = (days.dt.month() == 2) & (days.dt.day() == 29) & (column.dt.day() == 1)
+    return pl.select(pl.when(skipped).then(days.dt.offset_by("-1d")).otherwise(days)).to_series()
 
 
 def _from_day_of_year(table: pl.DataFrame, date: DateColumns, calendar: str) -> pl.Series:

@@ -1,6 +1,6 @@
-"""Anyone's daily table: a Parquet or CSV file, a site table and a column map become a cube."""
+"""Anyone's table: a Parquet or CSV file of days, steps or chambers, a site table and a column map become a cube."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +11,20 @@ from ...config.sources import TableSource
 from ...errors import UserError
 from ...variables import CLASSES, MEASURED_SUFFIX, PORTS_SUFFIX, QC_SUFFIX, SPREAD_SUFFIX, TARGETS, lookup
 from ..cube import attributes
-from .account import KNOWN, PLAUSIBLE, account_of, kept, opened
+from .account import DAYS_OF_PORTS, DAYS_OF_STEPS, PLAUSIBLE, account_of, kept, opened
 from .assemble import coordinates, described, share_of
 from .chambers import over_ports
 from .column_map import ColumnMap, DailyVariable, load_column_map
 from .daily_table import DailyRows, read_daily
 from .site_table import Places, read_places
-from .steps_of_day import days_of_steps
+from .steps_of_day import Days, days_of_steps
 from .units import to_canonical
 
-OF_STEPS = "days of enough steps"
-OF_PORTS = "days of their ports"
 TOLERANCE = 1e-5  # single-precision shares may pass 1 by rounding
 
 
 def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> xr.Dataset:
-    """Read a daily table into a cube.
+    """Read a table into a cube.
 
     Values outside the plausible range of `raciflux.variables` are masked and counted in ``attrs['reading_notes']``. A
     365-day calendar keeps its missing 29 February as a day without values.
@@ -38,44 +36,56 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     """
     declared = load_column_map(source.columns)
     rows = read_daily(root / source.path, declared, sites)
-    steps = _counted(rows) if rows.stamps is not None else None
-    if declared.steps is not None and rows.stamps is not None:
-        rows = days_of_steps(rows, rows.stamps, int(declared.steps.least))
     places = read_places(root / source.sites, declared, rows.places, rows.path)
     notes = list(rows.notes)
     if declared.calendar == "noleap":
         notes.append("365-day calendar: 29 February of leap years has no values")
-    implausible = _implausible_columns(rows, declared)
+    days = None
+    if declared.steps is not None and rows.stamps is not None:
+        days = days_of_steps(rows, rows.stamps, declared.steps)
+    site, day = (rows.site, rows.day) if days is None else (days.site, days.day)
+    implausible = _implausible_columns(rows, declared, days)
     variables: dict[str, xr.DataArray] = {}
     for name, variable in declared.variables.items():
-        values, account = _flux_or_driver(rows, name, variable, implausible, notes)
-        if steps is not None:
-            account = {**_least(steps, variable), OF_STEPS: account[KNOWN], PLAUSIBLE: account[PLAUSIBLE]}
-        about = {**attributes(name), **kept(account, variable.unit)}
+        values, account = _flux_or_driver(rows, name, variable, days, implausible, notes)
+        units = " or ".join(dict.fromkeys((variable.unit, *variable.unit_at.values())))
+        about = {**attributes(name), **kept(account, units)}
         if declared.ports is not None and rows.port is not None:
             variables |= _of_ports(name, values, about, rows, rows.port, int(declared.ports.least))
             continue
-        variables[name] = _scatter(values, rows.site, rows.day, rows, about)
+        variables[name] = _scatter(values, site, day, rows, about)
         for suffix, column, words in (
             (QC_SUFFIX, variable.qc, "share of the day measured or well filled"),
             (MEASURED_SUFFIX, variable.measured, "share of the day measured"),
         ):
             if column is not None:
                 share = _share(rows, column)
-                variables[name + suffix] = _scatter(share, rows.site, rows.day, rows, share_of(name, words))
+                if days is not None:
+                    share = days.share(share, _canonical(rows, name, variable))
+                variables[name + suffix] = _scatter(share, site, day, rows, share_of(name, words))
     axes = coordinates(rows.site_ids, places.lat, places.lon, rows.first_day, rows.days, declared.calendar)
     about = described(declared.product, declared.version, declared.licence, declared.citation, notes)
     return xr.Dataset({**variables, **_fixed(places, rows)}, axes, about)
 
 
 def _flux_or_driver(
-    rows: DailyRows, name: str, variable: DailyVariable, columns: dict[str, NDArray[np.bool_]], notes: list[str]
+    rows: DailyRows,
+    name: str,
+    variable: DailyVariable,
+    days: Days | None,
+    columns: dict[str, NDArray[np.bool_]],
+    notes: list[str],
 ) -> tuple[NDArray[np.float64], dict[str, int]]:
     """Return one variable (row,) in its canonical unit, implausible values masked, and the account of it.
 
-    A sum is missing where one of its ``columns`` is implausible as a flux of its own: two errors may cancel.
+    Steps are put together to ``days`` first: (day,), and what is implausible is so as a day. A sum is missing where one
+    of its ``columns`` is implausible as a flux of its own: two errors may cancel.
     """
     values = _canonical(rows, name, variable)
+    account = opened(values)
+    if days is not None:
+        values = days.over(name, values, variable.unit)
+        account[DAYS_OF_STEPS] = int(np.isfinite(values).sum())
     outside = _outside(name, values)
     if outside.any():
         low, high = lookup(name).plausible
@@ -86,26 +96,17 @@ def _flux_or_driver(
     if of_terms.any():
         notes.append(f"{name}: {int(of_terms.sum())} values made of an implausible one were masked")
     masked = np.where(outside | of_terms, np.nan, values)
-    return masked, {**opened(values), PLAUSIBLE: int(np.isfinite(masked).sum())}
+    return masked, {**account, PLAUSIBLE: int(np.isfinite(masked).sum())}
 
 
-def _counted(rows: DailyRows) -> dict[str, dict[str, int]]:
-    """Accounts of columns before their steps are put together to days."""
-    return {column: opened(values) for column, values in rows.numbers.items()}
-
-
-def _least(steps: Mapping[str, dict[str, int]], variable: DailyVariable) -> dict[str, int]:
-    """Return the account of a variable's steps: of a sum, of the column that lacks most."""
-    return min((steps[column] for _, column in variable.terms), key=lambda account: account[KNOWN])
-
-
-def _implausible_columns(rows: DailyRows, declared: ColumnMap) -> dict[str, NDArray[np.bool_]]:
-    """Rows (row,) in which a column that is a flux by itself is implausible as that flux."""
-    return {
-        variable.column: _outside(name, _canonical(rows, name, variable))
-        for name, variable in declared.variables.items()
-        if name in TARGETS and variable.column is not None
-    }
+def _implausible_columns(rows: DailyRows, declared: ColumnMap, days: Days | None) -> dict[str, NDArray[np.bool_]]:
+    """Rows (row,), or days of steps (day,), in which a column that is a flux by itself is implausible as that flux."""
+    made = {}
+    for name, variable in declared.variables.items():
+        if name in TARGETS and variable.column is not None:
+            values = _canonical(rows, name, variable)
+            made[variable.column] = _outside(name, values if days is None else days.over(name, values, variable.unit))
+    return made
 
 
 def _canonical(rows: DailyRows, name: str, variable: DailyVariable) -> NDArray[np.float64]:
@@ -171,7 +172,7 @@ def _of_ports(
         columns[name + QC_SUFFIX] = (whole, share_of(name, "share of the day measured or well filled"))
         columns[name + MEASURED_SUFFIX] = (whole, share_of(name, "share of the day measured"))
     dense = {key: _scatter(numbers, made.site, made.day, rows, each) for key, (numbers, each) in columns.items()}
-    dense[name].attrs.update(kept({**account_of(dense[name]), OF_PORTS: len(made.day)}))
+    dense[name].attrs.update(kept({**account_of(dense[name]), DAYS_OF_PORTS: len(made.day)}))
     return dense
 
 

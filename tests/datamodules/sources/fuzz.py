@@ -12,7 +12,7 @@ from pathlib import Path
 import xarray as xr
 from raciflux.errors import UserError
 
-Damage = Callable[[random.Random], tuple[str, str]]
+Damage = Callable[[random.Random], str]
 
 EVERY_DAY, AT_LENGTH = 300, 20_000
 SECONDS = 20  # of one file of some kilobytes
@@ -20,12 +20,16 @@ MEGABYTES = 600  # that reading may add to the most that the process ever held
 SEED = int(os.environ.get("RACIFLUX_FUZZ_SEED", "0"))
 
 
+class HangsError(BaseException):
+    """Reading did not end; no Exception, since readers turn those into lines."""
+
+
 @contextmanager
 def alarm(seconds: int, what: str) -> Iterator[None]:
     """Fail if this lasts longer."""
 
     def late(*_: object) -> None:
-        raise AssertionError(f"{what}: hangs")
+        raise HangsError(what)
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
@@ -41,23 +45,22 @@ def fuzz(count: int, damage: Damage, read: Callable[[], xr.Dataset], name: str) 
 
     Parameters
     ----------
-    damage : writes a damaged file, and tells its name (that a message must hold) and what was done to it.
+    damage : writes a damaged file, and tells what was done to it.
     """
     answers = {"cube": 0, "line": 0}
     faults: list[str] = []
     begun, held, slowest = time.perf_counter(), _held(), 0.0
     for number in range(count):
         rng = random.Random(f"{name} {SEED} {number}")
-        file, done = damage(rng)
-        where = f"{name} {number} ({done})"
+        where = f"{name} {number} ({damage(rng)})"
         with alarm(SECONDS, where):
             started = time.perf_counter()
             try:
                 cube = read()
             except UserError as error:
                 message = str(error)
-                if "\n" in message or len(message) >= 1200 or file not in message:
-                    faults.append(f"{where}: no one line that names {file!r}: {message}")
+                if "\n" in message or len(message) >= 1200:
+                    faults.append(f"{where}: not one line: {message[:1200]}")
                 answers["line"] += 1
             except BaseException as error:  # polars tells its own mistakes by one that is no Exception
                 if isinstance(error, KeyboardInterrupt):
@@ -88,14 +91,14 @@ def one_of(files: Sequence[Path], damage: Callable[[Path, bytes, random.Random],
     sound = {path: path.read_bytes() for path in files}
     touched: list[Path] = []
 
-    def damaged_one(rng: random.Random) -> tuple[str, str]:
+    def damaged_one(rng: random.Random) -> str:
         for path in touched:
             write(path, sound[path])
         path = rng.choice(files)
         content, done = damage(path, sound[path], rng)
         write(path, content)
         touched[:] = [path]
-        return "", f"{path.name}: {done}"
+        return f"{path.name}: {done}"
 
     return damaged_one
 

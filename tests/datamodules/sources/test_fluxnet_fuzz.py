@@ -42,7 +42,7 @@ def _run(count: int, folder: Path, layout: str) -> dict[str, int]:
     facts_text = facts.read_bytes()
     archive = folder / archive_name
 
-    def damage(rng: random.Random) -> tuple[str, str]:
+    def damage(rng: random.Random) -> str:
         what = rng.choice(["table", "archive", "facts"])
         content, told = text, facts_text
         done, packed = "", None
@@ -54,7 +54,7 @@ def _run(count: int, folder: Path, layout: str) -> dict[str, int]:
             packed, done = damaged(_packed(name, text), rng, BYTES)
         write(archive, packed if packed is not None else _packed(name, content))
         write(facts, told)
-        return "", f"{what}: {done}"
+        return f"{what}: {done}"
 
     return fuzz(count, damage, lambda: read("terrestrial_carbon", FluxnetSource(path="."), folder), layout)
 

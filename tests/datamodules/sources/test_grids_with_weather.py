@@ -35,6 +35,7 @@ def test_weather_comes_to_the_cells_of_the_flux_and_is_cited(tmp_path, source):
     expected = 280 - 273.15 + np.arange(731) / 100
     np.testing.assert_allclose(cube["TA"].to_numpy(), np.broadcast_to(expected, cube["TA"].shape), atol=1e-4)
     assert cube.sizes["site"] > 100 and cube.attrs["citation"] == "nobody; nobody"
+    assert (cube["cell_height"] == 10).all() and (cube["cell_width"] == 10).all()
     assert {"ch4.nc", "flux.yaml", "weather.yaml", "zarr.json"} <= {path.name for path in input_files(source, tmp_path)}
 
 

@@ -18,7 +18,7 @@ from raciflux.errors import UserError
 TIMES = "%Y-%m-%d %H:%M"
 MAP = {
     "product": "half-hours", "licence": "CC0-1.0", "citation": "nobody", "site": "site", "missing": [-9999],
-    "date": {"column": "time", "format": TIMES}, "steps": {"least": 24},
+    "date": {"column": "time", "format": TIMES}, "steps": {"per_day": 48, "least": 24},
     "variables": {
         "TA": {"column": "temp", "unit": "degC"}, "SW": {"column": "light", "unit": "W m-2"},
         "NEE": {"column": "nee", "unit": "umol m-2 s-1", "measured": "real"},
@@ -63,7 +63,7 @@ def test_a_day_is_the_mean_of_its_steps_and_is_judged_as_a_day(tmp_path):
 
 def test_midnight_belongs_to_the_day_that_ends(tmp_path):
     starts = cube(tmp_path, half_hours())
-    ends = cube(tmp_path, half_hours(ends=True), steps={"least": 24, "stamp": "end"})
+    ends = cube(tmp_path, half_hours(ends=True), steps={"per_day": 48, "least": 24, "stamp": "end"})
     xr.testing.assert_allclose(starts, ends)
     wrong = cube(tmp_path, half_hours(ends=True))
     assert not np.allclose(starts["TA"].to_numpy()[0, 0], wrong["TA"].to_numpy()[0, 0])
@@ -77,6 +77,53 @@ def test_a_day_of_too_few_steps_is_missing_and_the_account_says_so(tmp_path):
     assert np.isnan(made["TA"].to_numpy()[0, 0]) and np.isfinite(made["NEE"].to_numpy()).all()
     assert account_of(made["TA"]) == {"given": 144, "with a number": 119, "days of enough steps": 2, "plausible": 2}
     assert account_of(made["NEE"])["days of enough steps"] == 3
+
+
+def test_a_sum_is_of_steps_that_have_all_of_it(tmp_path):
+    night = np.tile(np.arange(48) < 24, 3)
+    table = half_hours().with_columns(
+        reco=pl.Series(np.where(night, 2.0, np.nan)).fill_nan(None), gpp=pl.Series(np.where(night, 0.5, 20.0))
+    )
+    variables = {"NEE": {"sum": ["reco", "-gpp"], "unit": "gC m-2 d-1"}, "TA": {"column": "temp", "unit": "degC"}}
+    made = cube(tmp_path, table, variables=variables)
+    np.testing.assert_allclose(made["NEE"].to_numpy()[0], 1.5)
+    assert account_of(made["NEE"])["with a number"] == 72
+    by_day = table.with_columns(gpp=pl.Series(np.where(night, np.nan, 20.0)).fill_nan(None))
+    assert np.isnan(cube(tmp_path, by_day, variables=variables)["NEE"].to_numpy()).all()
+
+
+def test_a_share_is_of_the_whole_day_and_of_steps_with_a_flux(tmp_path):
+    table = half_hours().with_columns(real=pl.lit(1.0))
+    gone = table.filter(pl.int_range(pl.len()) % 48 < 30)  # 30 of 48 steps stand there
+    np.testing.assert_allclose(cube(tmp_path, gone)["NEE_measured"].to_numpy()[0], 30 / 48, rtol=1e-6)
+    missing = table.with_columns(nee=pl.when(pl.int_range(pl.len()) % 48 < 12).then(-9999.0).otherwise(pl.col("nee")))
+    np.testing.assert_allclose(cube(tmp_path, missing)["NEE_measured"].to_numpy()[0], 36 / 48, rtol=1e-6)
+
+
+def test_extremes_and_amounts_are_taken_as_such(tmp_path):
+    variables = {
+        "TA": {"column": "temp", "unit": "degC"}, "TA_MAX": {"column": "temp", "unit": "degC"},
+        "TA_MIN": {"column": "temp", "unit": "degC"}, "P": {"column": "rain", "unit": "mm"},
+    }  # fmt: skip
+    table = half_hours().with_columns(rain=pl.lit(0.5))
+    made = cube(tmp_path, table, variables=variables)
+    np.testing.assert_allclose(made["TA_MAX"].to_numpy()[0], [4.7, 9.5, 14.3], rtol=1e-6)
+    np.testing.assert_allclose(made["TA_MIN"].to_numpy()[0], [0.0, 4.8, 9.6], atol=1e-6)
+    np.testing.assert_allclose(made["P"].to_numpy()[0], 24.0)
+
+
+def test_the_day_before_march_of_a_365_day_year_ends_in_february(tmp_path):
+    table = half_hours(2, ends=True)
+    times = [time.replace("2004-02-29", "2004-03-01").replace("2004-03-01 00:00", "X") for time in table["time"]]
+    first, last = times.index("X"), len(times) - 1
+    times[first], times[last] = "2004-03-01 00:00", "2004-03-02 00:00"
+    made = cube(
+        tmp_path, table.with_columns(time=pl.Series(times)), calendar="noleap",
+        steps={"per_day": 48, "least": 48, "stamp": "end"},
+    )  # fmt: skip
+    days = made["time"].to_numpy().astype("datetime64[D]").astype(str).tolist()
+    assert days == ["2004-02-28", "2004-02-29", "2004-03-01"]
+    assert np.isfinite(made["TA"].to_numpy()[0]).tolist() == [True, False, True]
 
 
 @settings(max_examples=15)
@@ -93,9 +140,31 @@ def test_the_order_of_rows_does_not_matter(tmp_path_factory, order):
     ("table", "changed", "said"),
     [
         (half_hours().vstack(half_hours()[3:4]), {}, r"row 145 \(site A, 2004-02-28\): this step stands there already"),
-        (half_hours(), {"date": {"column": "time", "format": "%Y-%m-%d"}}, "has no hours; 'steps' needs the time"),
-        (half_hours(), {"steps": {"least": 0}}, "steps.least is 0; give a whole number from 1"),
-        (half_hours(), {"steps": {"least": 24, "stamp": "ende"}}, "steps.stamp 'ende'; did you mean 'end'"),
+        (
+            half_hours(),
+            {"date": {"column": "time", "format": "%Y-%m-%d"}},
+            "has no hours and minutes; 'steps' needs them",
+        ),
+        (half_hours(), {"date": {"column": "time", "format": "%Y-%m-%d %H"}}, "has no hours and minutes"),
+        (
+            half_hours(),
+            {"date": {"column": "time", "format": "%Y-%m-%d %H:%M%z"}},
+            "has a time zone; days are of local",
+        ),
+        (half_hours(), {"date": {"column": "time"}}, "is not a date in the form"),
+        (
+            half_hours(),
+            {"steps": {"per_day": 24, "least": 24}},
+            "this day has 48 steps; the map says steps.per_day: 24",
+        ),
+        (half_hours(), {"steps": {"per_day": 12, "least": 24}}, "steps.per_day is 12; give a whole number"),
+        (half_hours().with_columns(real=pl.lit(3.0)), {}, "row 1 .* 3 is no share of the day"),
+        (half_hours(), {"steps": {"per_day": 48, "least": 0}}, "steps.least is 0; give a whole number from 1"),
+        (
+            half_hours(),
+            {"steps": {"per_day": 48, "least": 24, "stamp": "ende"}},
+            "steps.stamp 'ende'; did you mean 'end'",
+        ),
         (half_hours(), {"ports": {"column": "site"}}, "'steps' does not go with ports"),
         (half_hours(), {"date": {"year": "site", "day_of_year": "temp"}}, "does not go with year and day_of_year"),
     ],
@@ -129,7 +198,7 @@ def test_real_half_hours_are_the_days_of_the_daily_table(data_root, half_hourly,
     whole = TableSource(columns=days, path=f"{places}/daily.parquet", sites=sites)
     daily = read("x", whole, data_root, [str(site) for site in steps["site_id"].to_numpy()])
     shared = np.intersect1d(steps["time"], daily["time"])
-    for name in ("TA", "SW", "FCH4", "NEE", "GPP"):
+    for name in ("TA", "SW", "FCH4", "NEE", "GPP", "RECO"):
         if name in steps:
             one, other = (each[name].sel(time=shared).to_numpy() for each in (steps, daily))
             np.testing.assert_array_equal(np.isfinite(one), np.isfinite(other))

@@ -11,7 +11,7 @@ from mutations import BYTES, damaged
 from raciflux.datamodules.sources import read
 from table_layout import Product, column_map, daily, sites
 
-HOURS = {"date": {"column": "time", "format": "%Y-%m-%d %H:%M"}, "steps": {"least": 12}}
+HOURS = {"date": {"column": "time", "format": "%Y-%m-%d %H:%M"}, "steps": {"per_day": 24, "least": 12, "stamp": "end"}}
 PORTS = {"date": {"column": "time", "format": "%Y-%m-%d %H:%M"}, "ports": {"column": "port"}}
 
 

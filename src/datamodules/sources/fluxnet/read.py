@@ -12,7 +12,7 @@ from ....config.sources import FluxnetSource
 from ....errors import UserError, did_you_mean
 from ....variables import CLASSES, MEASURED_SUFFIX, QC_SUFFIX, STATICS
 from ...cube import UNKNOWN, attributes
-from ..account import GIVEN, KNOWN, Account, together
+from ..account import DAYS_OF_STEPS, GIVEN, KNOWN, Account, together
 from ..assemble import Doubles, coordinates, described, on_days, plausible_days, share_of
 from ..units import to_canonical
 from .archives import members
@@ -31,7 +31,6 @@ PRODUCTS = {  # name, licence, citation; sites may ask for more, see the network
     "BASE": ("AmeriFlux BASE", "CC-BY-4.0", "https://ameriflux.lbl.gov/data/data-policy/"),
 }
 STATICS_TOLD, CLASSES_TOLD = ("elevation", "mat", "map"), ("igbp", "koppen")
-WHOLE_DAYS = "days of enough steps"
 TOLERANCE = 1e-5  # printed shares may pass 1 by rounding
 
 
@@ -113,7 +112,7 @@ def _days_of(table: Chosen, least_share: float, notes: list[str]) -> Days:
         for variable, unit in units.items()
     )
     accounts = {
-        variable: {GIVEN: steps.table.height, KNOWN: steps.table[column].count(), WHOLE_DAYS: made[variable].count()}
+        variable: {GIVEN: steps.table.height, KNOWN: steps.table[column].count(), DAYS_OF_STEPS: made[variable].count()}
         for variable, column in reading.column.items()
     }
     return Days(converted, accounts, units)

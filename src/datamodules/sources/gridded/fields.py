@@ -112,7 +112,7 @@ def open_variable(name: str, declared: Field, folder: Path, missing: tuple[float
         if not _alike(axes, of_file):
             raise UserError(f"{path}: {declared.name} is on another grid than in {paths[0].name}; regrid one of them")
         steps = steps_of(field, dataset, declared, f"{path}: {declared.name}")
-        _refuse_more_dimensions(field, axes, steps, f"{path}: {declared.name}")
+        refuse_more_dimensions(field, axes, steps, f"{path}: {declared.name}")
         unit = unit or str(field.attrs.get("units", "")).strip()
         parts.append(Part(path, dataset, steps))
     assert axes is not None
@@ -192,7 +192,14 @@ def _alike(one: Axes, other: Axes) -> bool:
     )
 
 
-def _refuse_more_dimensions(field: xr.DataArray, axes: Axes, steps: Steps | None, where: str) -> None:
+def refuse_more_dimensions(field: xr.DataArray, axes: Axes, steps: Steps | None, where: str) -> None:
+    """Refuse a field of levels, members or sectors.
+
+    Raises
+    ------
+    UserError
+        It has a dimension besides steps, rows and columns.
+    """
     expected = {axes.lat, axes.lon} | ({steps.dimension} if steps else set())
     more = [str(name) for name in field.dims if name not in expected and field.sizes[name] > 1]
     if more:

@@ -71,9 +71,11 @@ class Page:
 
     def with_weather(self, weather: "Page") -> "Page":
         """Return this page, asking to be cited together with the product its weather is of."""
+        named = [", ".join(part for part in (page.product, page.version) if part) for page in (self, weather)]
         return replace(
             self,
-            product=f"{self.product}; {weather.product}",
+            product="; ".join(named),
+            version="",
             licence=f"{self.licence}; {weather.licence}",
             citation=f"{self.citation}; {weather.citation}",
         )

@@ -12,7 +12,7 @@ from ....config.sources import GridSource
 from ....errors import UserError
 from ....variables import STATICS, TARGETS
 from ...cube import attributes, select_sites
-from ..assemble import AREA, coordinates, described, plausible, plausible_days
+from ..assemble import AREA, coordinates, described, of_cells, plausible, plausible_days
 from ..grid_cells import years_between
 from ..units import PER_MONTH, Linear, to_canonical
 from .fields import Variable, open_variable
@@ -78,7 +78,9 @@ class Product:
         made: dict[str, xr.DataArray] = {}
         for name, reader in self.readers.items():
             if name in STATICS:
-                values = plausible(name, reader.month(begin.astype("datetime64[M]"))[0][0], masked)
+                of_map: list[str] = []
+                values = plausible(name, reader.month(begin.astype("datetime64[M]"))[0][0], of_map)
+                notes += [line for line in of_map if line not in notes]
                 made[name] = xr.DataArray(values.astype(np.float32), dims="site", attrs=attributes(name))
             else:
                 unit = reader.variable.unit
@@ -91,6 +93,14 @@ class Product:
         page, where = self.page, self.target
         cube = xr.Dataset(made, coordinates(where.names, where.lat, where.lon, begin, length, calendar))
         return cube.assign_attrs(described(page.product, page.version, page.licence, page.citation, said))
+
+    def of_cells(self, cube: xr.Dataset) -> xr.Dataset:
+        """Say of a cube that its sites are cells; not of those at the places of a site table."""
+        where = self.target
+        if where.at_places:
+            return cube
+        row, column = np.divmod(where.cells, len(where.lon_edges) - 1)
+        return of_cells(cube, np.diff(where.lat_edges)[row], np.diff(where.lon_edges)[column])
 
 
 def read(_pair: str, source: GridSource, root: Path, sites: Sequence[str]) -> xr.Dataset:
@@ -105,7 +115,7 @@ def read(_pair: str, source: GridSource, root: Path, sites: Sequence[str]) -> xr
     product = _opened(source, root)
     cube = product.cube(_new_year(years[0]), _new_year(years[-1] + 1), [])
     _refuse_nothing(bool(np.isfinite(cube[product.page.flux]).any()), product, years)
-    return select_sites(_of_cells(cube, source), sites, str(product.folder))
+    return select_sites(product.of_cells(cube), sites, str(product.folder))
 
 
 def cells_by_year(source: GridSource, root: Path) -> Iterator[xr.Dataset]:
@@ -123,7 +133,7 @@ def cells_by_year(source: GridSource, root: Path) -> Iterator[xr.Dataset]:
     for year in years:
         cube = product.cube(_new_year(year), _new_year(year + 1), notes, f"{year}: ")
         some = some or bool(np.isfinite(cube[product.page.flux]).any())
-        whole = [_of_cells(cube, source)]
+        whole = [product.of_cells(cube)]
         del cube
         yield whole.pop()  # so that no year is held while the next is read
     _refuse_nothing(some, product, years)
@@ -147,10 +157,6 @@ def _opened(source: GridSource, root: Path) -> Product:
 
 def _fields(page: Page, folder: Path) -> dict[str, Variable]:
     return {name: open_variable(name, field, folder, page.missing) for name, field in page.variables.items()}
-
-
-def _of_cells(cube: xr.Dataset, source: GridSource) -> xr.Dataset:
-    return cube if source.sites else cube.assign_attrs(places="cells")
 
 
 def _refuse_nothing(some: bool, product: Product, years: Sequence[int]) -> None:

@@ -22,6 +22,7 @@ class Target:
     ----------
     lat_edges, lon_edges : of the grid, rising. cells : row times the number of columns plus column, of each site.
     names : of the sites: cells by row and column, or those of a site table. lat, lon : (site,) degrees.
+    at_places : whether the sites are those of a site table.
     """
 
     lat_edges: Edges
@@ -30,6 +31,7 @@ class Target:
     names: list[str]
     lat: NDArray[np.float64]
     lon: NDArray[np.float64]
+    at_places: bool = False
 
     def taken(self, values: Values) -> Values:
         """Return values (step, site) of a field (step, row, column) on this grid."""
@@ -96,4 +98,4 @@ def _at_sites(path: Path, lat_edges: Edges, lon_edges: Edges) -> Target:
     if off.any() or not names:
         which = names[int(off.argmax())] if names else "no site"
         raise UserError(f"{path}: {which!r} does not lie on the product's grid; correct its position or leave it out")
-    return Target(lat_edges, lon_edges, row * (len(lon_edges) - 1) + column, names, lat, lon)
+    return Target(lat_edges, lon_edges, row * (len(lon_edges) - 1) + column, names, lat, lon, at_places=True)

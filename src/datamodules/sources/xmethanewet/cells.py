@@ -13,8 +13,8 @@ from ....errors import UserError, did_you_mean
 from ....vapour import vapour_deficit
 from ....variables import TARGETS
 from ...cube import attributes
-from ..account import kept, opened, with_accounts_of
-from ..assemble import AREA, coordinates, described, on_days
+from ..account import SITE_DAYS, kept, opened, with_accounts_of
+from ..assemble import AREA, coordinates, described, of_cells, on_days
 from ..grid_cells import drawn, names_of, years_between
 from ..real_days import days_of_year
 from . import annual, months
@@ -140,14 +140,16 @@ def cells_by_year(source: XMethaneWetSource, root: Path, sites: Sequence[str] = 
         begin, length = np.datetime64(f"{year}-01-01"), len(days_of_year(year))
         cube = xr.Dataset({**days, **fixed}, coordinates(simulation.site_ids, lat, lon, begin, length, "noleap"))
         notes = [*simulation.grids.notes, *_said(source)]
-        whole = [cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes), places="cells")]
+        rows, columns = simulation.shape
+        cube = of_cells(cube, 180.0 / rows, 360.0 / columns)
+        whole = [cube.assign_attrs(described(CELLS_PRODUCT, "", LICENCE, CITATION, notes))]
         del days, cube
         yield whole.pop()  # so that no year is held while the next is read
 
 
 def _counted(name: str, values: Values) -> xr.DataArray:
     area = {AREA: "wetland"} if name in TARGETS else {}
-    return on_days(values, {**attributes(name), **kept(opened(values)), **area})
+    return on_days(values, {**attributes(name), **kept(opened(values, SITE_DAYS)), **area})
 
 
 def _said(source: XMethaneWetSource) -> list[str]:
