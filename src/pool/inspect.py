@@ -98,10 +98,10 @@ def _table(path: Path) -> Iterator[str]:
 
 
 def _grid(path: Path) -> Iterator[str]:
-    dataset = open_file(path)
-    yield f"{path.name}: {len(dataset.data_vars)} variables on a grid; reads with a page: docs/gridded_products.md"
-    for name in dataset.data_vars:
-        yield from _field(path, dataset, str(name))
+    with open_file(path) as dataset:
+        yield f"{path.name}: {len(dataset.data_vars)} variables on a grid; reads with a page: docs/gridded_products.md"
+        for name in dataset.data_vars:
+            yield from _field(path, dataset, str(name))
 
 
 def _field(path: Path, dataset: xr.Dataset, name: str) -> Iterator[str]:

@@ -104,6 +104,7 @@ def one_of(files: Sequence[Path], damage: Callable[[Path, bytes, random.Random],
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file whole, in place of the one before."""
+    """Write a file of its own in place of the one before, which a library may still hold open."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
     path.write_bytes(content)

@@ -52,6 +52,17 @@ def test_year_by_year_is_the_same_as_all_at_once(tmp_path, source):
     assert "masked" not in years[0].attrs["reading_notes"]
 
 
+def test_a_file_that_was_replaced_in_place_is_read_anew(tmp_path, source):
+    before = read("wetland_ch4", source, tmp_path)
+    path = tmp_path / "flux" / "ch4.nc"
+    doubled = write_product(tmp_path / "more.nc", 2 * truth(24), months(2003, 2, "standard"))
+    path.write_bytes(doubled.read_bytes())
+    np.testing.assert_allclose(read("wetland_ch4", source, tmp_path)["FCH4"], 2 * before["FCH4"], rtol=1e-5)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be read"):
+        read("wetland_ch4", source, tmp_path)
+
+
 def test_years_without_a_flux_are_said_after_the_last(tmp_path, source):
     (tmp_path / "sites.csv").write_text("site_id,lat,lon\nA,1,1\n")
     source.sites, source.first_year, source.last_year = "sites.csv", 1990, 1991

@@ -1,7 +1,7 @@
 """One variable of a product: its files opened lazily, and its steps read one month at a time."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,36 +89,40 @@ class Variable:
         return -values if self.declared.negate else values
 
 
-def open_variable(name: str, declared: Field, folder: Path, missing: tuple[float, ...]) -> Variable:
-    """Open a variable's files without reading its values.
+@contextmanager
+def open_variable(name: str, declared: Field, folder: Path, missing: tuple[float, ...]) -> Iterator[Variable]:
+    """Open a variable's files without reading its values, and close them at the end.
 
     Raises
     ------
     UserError
         No file matches, one is damaged or lacks the variable, axes cannot be read, or files differ in their grids.
     """
-    paths = _paths(folder, declared)
-    parts, axes, unit = [], None, declared.unit
-    for path in paths:
-        dataset = open_file(path)
-        if declared.name not in dataset.data_vars:
-            known = [str(each) for each in dataset.data_vars]
-            raise UserError(f"{path}: no variable {declared.name!r}; {did_you_mean(declared.name, known)}")
-        field = dataset[declared.name]
-        if field.dtype.kind not in "fiu":
-            raise UserError(f"{path}: {declared.name} holds {field.dtype}, expected numbers")
-        of_file = axes_of(field, f"{path}: {declared.name}")
-        axes = axes or of_file
-        if not _alike(axes, of_file):
-            raise UserError(f"{path}: {declared.name} is on another grid than in {paths[0].name}; regrid one of them")
-        steps = steps_of(field, dataset, declared, f"{path}: {declared.name}")
-        refuse_more_dimensions(field, axes, steps, f"{path}: {declared.name}")
-        unit = unit or str(field.attrs.get("units", "")).strip()
-        parts.append(Part(path, dataset, steps))
-    assert axes is not None
-    if len(parts) > 1 and any(part.steps is None for part in parts):
-        raise UserError(f"{parts[0].path}: {declared.name} has no time axis but several files; name one in 'files'")
-    return Variable(name, declared, axes, tuple(parts), unit, missing, are_months(parts, declared))
+    with ExitStack() as held:
+        paths = _paths(folder, declared)
+        parts, axes, unit = [], None, declared.unit
+        for path in paths:
+            dataset = held.enter_context(open_file(path))
+            if declared.name not in dataset.data_vars:
+                known = [str(each) for each in dataset.data_vars]
+                raise UserError(f"{path}: no variable {declared.name!r}; {did_you_mean(declared.name, known)}")
+            field = dataset[declared.name]
+            if field.dtype.kind not in "fiu":
+                raise UserError(f"{path}: {declared.name} holds {field.dtype}, expected numbers")
+            of_file = axes_of(field, f"{path}: {declared.name}")
+            axes = axes or of_file
+            if not _alike(axes, of_file):
+                raise UserError(
+                    f"{path}: {declared.name} is on another grid than in {paths[0].name}; regrid one of them"
+                )
+            steps = steps_of(field, dataset, declared, f"{path}: {declared.name}")
+            refuse_more_dimensions(field, axes, steps, f"{path}: {declared.name}")
+            unit = unit or str(field.attrs.get("units", "")).strip()
+            parts.append(Part(path, dataset, steps))
+        assert axes is not None
+        if len(parts) > 1 and any(part.steps is None for part in parts):
+            raise UserError(f"{parts[0].path}: {declared.name} has no time axis but several files; name one in 'files'")
+        yield Variable(name, declared, axes, tuple(parts), unit, missing, are_months(parts, declared))
 
 
 def are_months(parts: Sequence[Part], declared: Field) -> bool:

@@ -1,6 +1,7 @@
 """A gridded product becomes a cube: its cells, or the places of a site table."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,10 +113,10 @@ def read(_pair: str, source: GridSource, root: Path, sites: Sequence[str]) -> xr
         The page, a file or an axis cannot be read as declared, a unit is unknown, or no cell has a flux.
     """
     years = years_between(source.first_year, source.last_year)
-    product = _opened(source, root)
-    cube = product.cube(_new_year(years[0]), _new_year(years[-1] + 1), [])
-    _refuse_nothing(bool(np.isfinite(cube[product.page.flux]).any()), product, years)
-    return select_sites(product.of_cells(cube), sites, str(product.folder))
+    with _opened(source, root) as product:
+        cube = product.cube(_new_year(years[0]), _new_year(years[-1] + 1), [])
+        _refuse_nothing(bool(np.isfinite(cube[product.page.flux]).any()), product, years)
+        return select_sites(product.of_cells(cube), sites, str(product.folder))
 
 
 def cells_by_year(source: GridSource, root: Path) -> Iterator[xr.Dataset]:
@@ -127,36 +128,42 @@ def cells_by_year(source: GridSource, root: Path) -> Iterator[xr.Dataset]:
         As ``read``; that no cell has a flux is known after the last year.
     """
     years = years_between(source.first_year, source.last_year)
-    product = _opened(source, root)
     notes: list[str] = []
     some = False
-    for year in years:
-        cube = product.cube(_new_year(year), _new_year(year + 1), notes, f"{year}: ")
-        some = some or bool(np.isfinite(cube[product.page.flux]).any())
-        whole = [product.of_cells(cube)]
-        del cube
-        yield whole.pop()  # so that no year is held while the next is read
-    _refuse_nothing(some, product, years)
+    with _opened(source, root) as product:
+        for year in years:
+            cube = product.cube(_new_year(year), _new_year(year + 1), notes, f"{year}: ")
+            some = some or bool(np.isfinite(cube[product.page.flux]).any())
+            whole = [product.of_cells(cube)]
+            del cube
+            yield whole.pop()  # so that no year is held while the next is read
+        _refuse_nothing(some, product, years)
 
 
-def _opened(source: GridSource, root: Path) -> Product:
+@contextmanager
+def _opened(source: GridSource, root: Path) -> Iterator[Product]:
+    """Open a product's files, and close them: a file that stays open is not read anew when it is replaced."""
     page, folder = load_page(source.page), root / source.path
-    opened = _fields(page, folder)
-    target = target_of(source, root, opened[page.flux])
-    if bool(source.weather) != bool(source.weather_path):
-        raise UserError("data.*.weather and data.*.weather_path go together; give both or neither")
-    if source.weather:
-        weather = load_weather(source.weather)
-        twice = [name for name in weather.variables if name in opened]
-        if twice:
-            raise UserError(f"data.*.weather: {twice[0]} stands in the page of the flux too; leave it out of one")
-        opened |= _fields(weather, root / source.weather_path)
-        page = page.with_weather(weather)
-    return Product(page, _readers(page, opened, target, folder), target, folder)
+    with ExitStack() as held:
+        opened = _fields(page, folder, held)
+        target = target_of(source, root, opened[page.flux])
+        if bool(source.weather) != bool(source.weather_path):
+            raise UserError("data.*.weather and data.*.weather_path go together; give both or neither")
+        if source.weather:
+            weather = load_weather(source.weather)
+            twice = [name for name in weather.variables if name in opened]
+            if twice:
+                raise UserError(f"data.*.weather: {twice[0]} stands in the page of the flux too; leave it out of one")
+            opened |= _fields(weather, root / source.weather_path, held)
+            page = page.with_weather(weather)
+        yield Product(page, _readers(page, opened, target, folder, held), target, folder)
 
 
-def _fields(page: Page, folder: Path) -> dict[str, Variable]:
-    return {name: open_variable(name, field, folder, page.missing) for name, field in page.variables.items()}
+def _fields(page: Page, folder: Path, held: ExitStack) -> dict[str, Variable]:
+    return {
+        name: held.enter_context(open_variable(name, field, folder, page.missing))
+        for name, field in page.variables.items()
+    }
 
 
 def _refuse_nothing(some: bool, product: Product, years: Sequence[int]) -> None:
@@ -169,10 +176,12 @@ def _new_year(year: int) -> np.datetime64:
     return np.datetime64(f"{year}-01-01")
 
 
-def _readers(page: Page, opened: dict[str, Variable], target: Target, folder: Path) -> dict[str, Reader]:
+def _readers(
+    page: Page, opened: dict[str, Variable], target: Target, folder: Path, held: ExitStack
+) -> dict[str, Reader]:
     fraction = None
     if page.wetland_fraction is not None:
-        share = open_variable("wetland_fraction", page.wetland_fraction, folder, page.missing)
+        share = held.enter_context(open_variable("wetland_fraction", page.wetland_fraction, folder, page.missing))
         percent = share.unit in ("%", "percent")
         scale = Linear(0.01) if percent else Linear()
         fraction = Reader("wetland_fraction", share, target, target.overlap(share), scale, False, None)
