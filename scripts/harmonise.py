@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> None:
     pages = [Path(argument) for argument in argv if "=" not in argument]
     given = pairs_of([argument for argument in argv if "=" in argument], KEYS)
     if not pages:
-        raise UserError("name at least one page, such as configs/pool/example.yaml")
+        raise UserError("name at least one page, such as configs/pool/observed.yaml")
     from raciflux.pool.build import build
     from raciflux.pool.plan import load_plan
     from raciflux.pool.progress import progress_of

@@ -70,7 +70,7 @@ def described(name: str, kind: str, cube_path: Path, cube: str, checksum: str) -
 
 
 def table_of(written: Sequence[Written]) -> pl.DataFrame:
-    """Return the whole catalogue; cells within 50 km of a tower of any source name it."""
+    """Return the whole catalogue; cells that hold a tower of any source, or have one within 50 km, name it."""
     rows = [dict(row) for each in written for row in each.rows]
     near = _near_towers(written)
     for row in rows:

@@ -20,6 +20,7 @@ from raciflux.geography import haversine_km
 from raciflux.pool.audit import audit_page
 from raciflux.pool.build import build
 from raciflux.pool.plan import load_plan
+from raciflux.pool.progress import progress_of
 from xmethanewet_layout import write_all
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +233,13 @@ def test_a_wrong_page_is_said_in_one_line(root, text, said):
     with pytest.raises(UserError, match=said) as caught:
         built(root)
     assert "\n" not in str(caught.value)
+
+
+def test_progress_is_a_line_a_source_where_there_is_no_terminal(capsys):
+    with progress_of(2) as say:
+        say("towers", "read")
+        say("tem", "as it was")
+    assert capsys.readouterr().out == "  towers: read\n  tem: as it was\n"
 
 
 def test_two_builds_at_once_are_refused(root):

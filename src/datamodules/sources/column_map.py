@@ -13,11 +13,9 @@ from .units import to_canonical
 SHIPPED = Path(__file__).resolve().parents[3] / "configs" / "columns"
 CALENDARS = ("standard", "noleap")
 STAMPS = ("start", "end")
-HOURS, TIMES, ZONES = (
-    ("%H", "%I", "%k", "%l"),
-    ("%T", "%R", "%c"),
-    ("%z", "%:z", "%#z", "%Z", "%+", "%s"),
-)  # of a format
+HOURS = ("%H", "%I", "%k", "%l")  # what tells the hour in a format of dates,
+TIMES = ("%T", "%R", "%c")  # hour and minute at once,
+ZONES = ("%z", "%:z", "%#z", "%Z", "%+", "%s")  # or the time of another zone
 
 
 @dataclass(frozen=True)

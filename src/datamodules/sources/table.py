@@ -32,7 +32,7 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     Raises
     ------
     UserError
-        The map, the daily table or the site table has a fault; file, row and column are named.
+        The map, the table or the site table has a fault; file, row and column are named.
     """
     declared = load_column_map(source.columns)
     rows = read_daily(root / source.path, declared, sites)
