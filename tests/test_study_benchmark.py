@@ -47,7 +47,9 @@ TINY = Grid(
     splits={"world0": _split(0), "world1": _split(1)},
     models=("raci", "raci_no_retrieval", "lightgbm", CEILING),
     regime=tuple(
-        f"transfer.{stage}.{key}" for stage in ("pretrain", "finetune") for key in ("steps=2", "check_every=2")
+        f"transfer.{stage}.{key}"
+        for stage in ("pretrain", "finetune")
+        for key in ("steps=2", "check_every=2", "batch_size=4")
     ),
     seeds=1,
     tuned_on=None,

@@ -27,6 +27,8 @@ TINY = [
     "transfer.pretrain.check_every=2",
     "transfer.finetune.steps=4",
     "transfer.finetune.check_every=2",
+    "transfer.pretrain.batch_size=8",
+    "transfer.finetune.batch_size=8",
     "trainer.progress=false",
     "trainer.threads=1",
 ]

@@ -70,9 +70,8 @@ def save(figure: Figure, path: Path) -> None:
     partial = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(
-            partial, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.05, metadata={"Software": None}
-        )
+        # the constrained layout has made room for everything; bbox_inches="tight" would draw all of it twice
+        figure.savefig(partial, format="png", dpi=DPI, metadata={"Software": None})
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
