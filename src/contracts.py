@@ -106,7 +106,8 @@ class TargetScale:
     unit : of the flux.
     mean, std : of the flux in training, or of ``asinh(flux / asinh_at)``.
     asinh_at : size of a flux, in its unit, at which the line bends into a logarithm; None learns the flux itself.
-    flux_std : with ``asinh_at``, standard deviation of the flux in training, in its unit.
+    flux_std : with ``asinh_at`` or ``base``, standard deviation of the flux in training, in its unit.
+    base : variable of the cube that is taken off the flux before it is scaled; None takes nothing off.
     """
 
     unit: str
@@ -114,6 +115,7 @@ class TargetScale:
     std: float
     asinh_at: float | None = None
     flux_std: float | None = None
+    base: str | None = None
 
     @property
     def spread(self) -> float:

@@ -4,7 +4,7 @@ One table that readers, the embedded world, scalers and figures share. Units are
 reader converts to them, nothing downstream converts again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ QC_SUFFIX = "_qc"  # share of the day measured or well filled, 0-1 (the field's 
 MEASURED_SUFFIX = "_measured"  # share of the day measured, 0-1 (rule: >= 0.5 as well)
 SPREAD_SUFFIX = "_spread"  # standard deviation over the ports of a place
 PORTS_SUFFIX = "_ports"  # how many ports measured that day
+SIMULATED_SUFFIX = "_simulated"  # the flux that a simulation would have there, as a network learned it
 EXPECTED_SUFFIX = "_expected"  # embedded world only: the flux without observation noise; gives the noise ceiling
 
 # Scales at which the slow encoder reads a driver, and the days of their trailing means.
@@ -123,7 +124,7 @@ def slow_scale(name: str) -> str:
 
 
 def lookup(name: str) -> Variable:
-    """Return the entry of a driver, target or static variable.
+    """Return the entry of a driver, target or static variable, or of what a simulation says of a target.
 
     Raises
     ------
@@ -133,4 +134,7 @@ def lookup(name: str) -> Variable:
     for table in (DRIVERS, TARGETS, STATICS):
         if name in table:
             return table[name]
+    target = name.removesuffix(SIMULATED_SUFFIX)
+    if target != name and target in TARGETS:
+        return replace(TARGETS[target], long_name=f"simulated {TARGETS[target].long_name}")
     raise KeyError(name)

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,8 @@ def _fill(cell: Cell, prepared: Prepared) -> None:
     if cell.run.oracle:
         write_ceiling(cell.run, prepared, cell.fold, cell.folder)
     else:
-        run_fold(cell.run.config(), prepared, cell.fold, cell.folder, RunProgress(1, visible=False, speaks=False))
+        config = replace(cell.run.config(), output=str(cell.folder.parents[2]))  # where cells share pretrainings
+        run_fold(config, prepared, cell.fold, cell.folder, RunProgress(1, visible=False, speaks=False))
 
 
 def _clear_other(cell: Cell) -> None:

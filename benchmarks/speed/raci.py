@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from raciflux.config.models import LstmConfig
 from raciflux.config.raci import RaciConfig, RetrievalConfig
-from raciflux.config.schema import Config, StageConfig, TrainerConfig
+from raciflux.config.schema import Config, TrainerConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import Batch
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.windows import tiling

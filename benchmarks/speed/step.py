@@ -18,7 +18,8 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from raciflux.config.models import LstmConfig
-from raciflux.config.schema import Config, StageConfig, TrainerConfig
+from raciflux.config.schema import Config, TrainerConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import Batch
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.losses import masked_squared_error

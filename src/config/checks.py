@@ -3,12 +3,13 @@
 import re
 
 from ..errors import UserError
-from .models import NETWORKS, PARTS
-from .paper_models import PAPER_HEADS, PAPER_MODELS, PAPER_PARTS
+from .models import NETWORKS
+from .paper_models import PAPER_HEADS, PAPER_MODELS
 from .raci import RaciConfig
-from .schema import Config, StageConfig
+from .schema import Config
 from .sources import CubeSource, EmbeddedSource, TableSource
 from .split_names import find_split_file
+from .transfer_checks import check_transfer, stages
 
 FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds
 SINGLE = ("temperature_tail", "temporal")  # kinds of split with one fold
@@ -30,7 +31,7 @@ def check(config: Config) -> None:
     _check_split(config)
     _check_models(config)
     _check_uncertainty(config)
-    _check_transfer(config)
+    check_transfer(config)
     _check_trainer(config)
 
 
@@ -189,42 +190,6 @@ def _check_uncertainty(config: Config) -> None:
         )
 
 
-def _check_transfer(config: Config) -> None:
-    transfer = config.transfer
-    if transfer.name == "finetune" and config.data.simulation is None:
-        raise UserError(
-            "transfer=finetune needs a data.simulation to pretrain on, and there is none; take transfer=scratch"
-        )
-    if transfer.name == "scratch" and transfer.freeze:
-        raise UserError(
-            "transfer.freeze keeps pretrained parts, but transfer=scratch pretrains none; take transfer.freeze=[]"
-        )
-    for model in (config.model.name, *config.compare):
-        if model in PARTS | PAPER_PARTS:
-            _check_freeze(transfer.freeze, model, _parts(config, model))
-    for name, stage in _stages(config).items():
-        if stage.learning_rate == 0:
-            raise UserError(f"{name}.learning_rate is 0, so that nothing would be learned; give a positive one")
-
-
-def _check_freeze(freeze: list[str], model: str, parts: list[str]) -> None:
-    for part in freeze:
-        if part not in parts:
-            raise UserError(
-                f"transfer.freeze: {model} has no part {part!r}; its parts are {', '.join(parts)}. "
-                f"Models of compare freeze the same parts"
-            )
-    if set(freeze) == set(parts):
-        raise UserError(f"transfer.freeze names every part of {model}, so that nothing is left to train; leave one out")
-
-
-def _parts(config: Config, model: str) -> list[str]:
-    own, off = config.model, set()
-    if isinstance(own, RaciConfig) and model == own.name:
-        off = {name for name, part in (("retrieval", own.retrieval), ("own_days", own.own_days)) if not part.enabled}
-    return [part for part in (PARTS | PAPER_PARTS)[model] if part not in off]
-
-
 def _check_trainer(config: Config) -> None:
     trainer = config.trainer
     ranks = trainer.devices * trainer.num_nodes
@@ -234,17 +199,9 @@ def _check_trainer(config: Config) -> None:
         )
     if trainer.accelerator == "cpu" and trainer.precision == "16-mixed":
         raise UserError("trainer.precision=16-mixed needs a GPU; take bf16-mixed or 32-true on trainer.accelerator=cpu")
-    for name, stage in _stages(config).items():
+    for name, stage in stages(config).items():
         if stage.batch_size % ranks:
             raise UserError(
                 f"{name}.batch_size={stage.batch_size} cannot be shared evenly by {ranks} devices; "
                 f"{stage.batch_size + ranks - stage.batch_size % ranks} could"
             )
-
-
-def _stages(config: Config) -> dict[str, StageConfig]:
-    """Return the stages that run, by the path of their section."""
-    stages = {"transfer.finetune": config.transfer.finetune}
-    if config.transfer.name == "finetune":
-        stages["transfer.pretrain"] = config.transfer.pretrain
-    return stages

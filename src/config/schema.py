@@ -14,6 +14,7 @@ from omegaconf import MISSING
 
 from .declare import key
 from .models import MODELS
+from .transfer import TransferConfig
 
 # --- data -------------------------------------------------------------------------------------------------------------
 
@@ -109,30 +110,6 @@ class DataConfig:
 
 
 # --- learning ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class StageConfig:
-    """One stage of training."""
-
-    steps: int = key(300, "optimiser steps at most", bounds=(1, 10_000_000))
-    batch_size: int = key(64, "windows a step, over all devices", bounds=(1, 1_000_000))
-    learning_rate: float = key(3e-3, "peak learning rate (AdamW, one cycle)", bounds=(0.0, 10.0))
-    weight_decay: float = key(0.01, "AdamW weight decay", bounds=(0.0, 10.0))
-    check_every: int = key(25, "steps between validations", bounds=(1, 1_000_000))
-    patience: int = key(6, "validations without gain before a stop", bounds=(1, 100_000))
-
-
-@dataclass
-class TransferConfig:
-    """From simulation to observations."""
-
-    name: str = key(MISSING, "technique", choices=["scratch", "finetune"])
-    pretrain: StageConfig = key(StageConfig, "stage on the simulation; ignored by scratch")
-    finetune: StageConfig = key(StageConfig, "stage on the observations")
-    freeze: list[str] = key(
-        [], "parts of the network (slow_encoder, fast_encoder, ...) kept as pretrained while fine-tuning"
-    )
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The LightningDataModule of every flux/ecosystem pair: a cube in, batches of windows out."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import lightning
@@ -40,6 +41,7 @@ class FluxDataModule(lightning.LightningDataModule):
     batch_size : windows a step, over all ranks.
     seed : seed of the training windows.
     scaler : scale factors to use; fitted on the training sites when None.
+    residual : whether a scaler that is fitted takes the simulated flux off the observed one.
     """
 
     pair: ClassVar[Pair]
@@ -54,6 +56,7 @@ class FluxDataModule(lightning.LightningDataModule):
         batch_size: int,
         seed: int,
         scaler: Scaler | None = None,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.cube = with_sun(cube)
@@ -78,7 +81,9 @@ class FluxDataModule(lightning.LightningDataModule):
         # own fluxes that the test may look at: a question about new years shows the site's past, others nothing
         self.shown = self.trainable if split.question == "new_years" else np.zeros_like(self.trainable)
         self.predictable = days_with_drivers(self.cube, self.pair.required)
-        self.scaler = scaler or Scaler.fit(self.cube, roles, self.train_period, self.trainable, config.asinh_at)
+        self.scaler = scaler or Scaler.fit(
+            self.cube, roles, self.train_period, self.trainable, config.asinh_at, residual
+        )
         self.layout: Layout = roles.layout(self.scaler.class_sizes, self.window)
         self.arrays = self._resident()
 
@@ -105,9 +110,18 @@ class FluxDataModule(lightning.LightningDataModule):
 
     def scaled_target(self) -> NDArray[np.float32]:
         """Return every target (site, day, target), scaled, NaN where missing."""
-        values = [self.cube[name].transpose("site", "time").to_numpy() for name in self.roles.targets]
-        scaled = [scale.to_scaled(flux) for flux, scale in zip(values, self.scaler.targets, strict=True)]
+        values = self._daily(self.roles.targets) - self.base
+        scaled = [scale.to_scaled(values[..., place]) for place, scale in enumerate(self.scaler.targets)]
         return np.stack(scaled, axis=-1).astype(np.float32)
+
+    @property
+    def base(self) -> NDArray[np.float32]:
+        """What was taken off each flux before it was scaled (site, day, target), in units: 0, or the simulated flux."""
+        names = [scale.base for scale in self.scaler.targets if scale.base is not None]
+        return self._daily(names) if names else np.broadcast_to(np.float32(0.0), self.trainable.shape)
+
+    def _daily(self, names: Sequence[str]) -> NDArray[np.float32]:
+        return np.stack([self.cube[name].transpose("site", "time").to_numpy() for name in names], axis=-1)
 
     def view(self) -> TrainingView:
         """Return what banks and models without gradients may learn from: no flux outside training sites and days."""

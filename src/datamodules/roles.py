@@ -1,7 +1,7 @@
 """Which variables play which role for a flux/ecosystem pair, and which days of its target count."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..contracts import Layout, WindowLayout
 from ..errors import UserError
-from ..variables import MEASURED_SUFFIX, QC_SUFFIX, SLOW_SCALES, slow_name
+from ..variables import MEASURED_SUFFIX, QC_SUFFIX, SIMULATED_SUFFIX, SLOW_SCALES, slow_name
 
 # The two trailing spans, in days, over which the slow encoder reads each driver: a month and a year.
 SLOW_SPANS = tuple(SLOW_SCALES.values())
@@ -54,6 +54,11 @@ class Roles:
     def slow(self) -> tuple[str, ...]:
         """Names of the slow inputs: each fast driver over each trailing span."""
         return tuple(slow_name(name, span) for span in SLOW_SPANS for name in self.fast)
+
+    @property
+    def stacked(self) -> "Roles":
+        """These roles with the simulated flux of each target as one more fast driver."""
+        return replace(self, fast=(*self.fast, *(name + SIMULATED_SUFFIX for name in self.targets)))
 
     def layout(self, class_sizes: tuple[int, ...], window: WindowLayout) -> Layout:
         """Place the roles in a batch."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..atomic import write_text
 from ..contracts import TargetScale, to_asinh
 from ..errors import UserError
-from ..variables import lookup
+from ..variables import SIMULATED_SUFFIX, lookup
 from .roles import Roles
 
 CONSTANT = 1.0  # the deviation that stands for a constant's, which has none
@@ -37,6 +37,7 @@ class Scaler:
         train: NDArray[np.bool_],
         trainable: NDArray[np.bool_],
         asinh_at: float | None = None,
+        residual: bool = False,
     ) -> "Scaler":
         """Fit on training sites and days.
 
@@ -45,6 +46,7 @@ class Scaler:
         train : (site, day) days of the training period at training sites, whether or not a flux is known.
         trainable : (site, day, target) training days of each target.
         asinh_at : targets are scaled after ``asinh(flux / asinh_at)``; None scales the fluxes themselves.
+        residual : what is scaled is the rest to the simulated flux, ``<target>_simulated`` of the cube.
 
         Raises
         ------
@@ -59,7 +61,12 @@ class Scaler:
             if not trainable[..., i].any():
                 raise UserError(f"no day of {name} can be trained on: check data.quality and the quality columns")
             values = cube[name].transpose("site", "time").to_numpy()[trainable[..., i]]
-            targets.append(_target_scale(name, values, asinh_at))
+            scale = _target_scale(name, values, asinh_at)
+            if residual:
+                base = name + SIMULATED_SUFFIX
+                rest = values - cube[base].transpose("site", "time").to_numpy()[trainable[..., i]]
+                scale = replace(_target_scale(name, rest, asinh_at), flux_std=scale.spread, base=base)
+            targets.append(scale)
         classes = {
             name: tuple(sorted({str(label) for label in cube[name].to_numpy()[sites]} - {"unknown"}))
             for name in roles.classes
@@ -81,15 +88,25 @@ class Scaler:
         codes = {label: i + 1 for i, label in enumerate(self.classes[name])}
         return np.array([codes.get(str(label), 0) for label in labels], np.int64)
 
-    def carried_to(self, towers: "Scaler") -> "Scaler":
+    def carried_to(self, towers: "Scaler", refitted: bool = False, in_units: bool = False) -> "Scaler":
         """Return this scaler of a simulation for observations: same inputs and classes, the observations' targets.
 
         An input that is constant in the simulation has no scale to carry; it takes the observations' own.
+
+        Parameters
+        ----------
+        refitted : inputs take the observations' scale.
+        in_units : targets keep the simulation's scale, so that a flux means the same in both.
         """
         inputs = {
-            name: towers.inputs[name] if std == CONSTANT else (mean, std) for name, (mean, std) in self.inputs.items()
+            name: towers.inputs[name] if refitted or std == CONSTANT else (mean, std)
+            for name, (mean, std) in self.inputs.items()
         }
-        return replace(self, inputs=inputs, targets=towers.targets)
+        targets = towers.targets
+        if in_units:
+            pairs = zip(self.targets, towers.targets, strict=True)
+            targets = tuple(replace(own, flux_std=observed.spread) for own, observed in pairs)
+        return replace(self, inputs=inputs, targets=targets)
 
     def save(self, path: Path) -> None:
         """Write as YAML."""

@@ -1,13 +1,14 @@
 """The one LightningModule that trains every network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
-from ..config.schema import HeadConfig, StageConfig
+from ..config.schema import HeadConfig
+from ..config.transfer import StageConfig
 from ..contracts import Batch, Layout, TargetScale, from_asinh, to_asinh
 from ..evaluation.site_statistics import SiteStatistics
 from .balance import Balance
@@ -32,6 +33,11 @@ class FluxModule(lightning.LightningModule):
         transform.
     sites : number of sites of the cube, for the per-site statistics.
     stage : optimiser settings.
+
+    Attributes
+    ----------
+    rates : learning rates of parts of the network as shares of the stage's; 1 for a part that is not named.
+    penalties : added to the training loss, each logged under its name; callbacks of transfer put them here.
     """
 
     target_mean: Tensor  # (target,)
@@ -56,6 +62,8 @@ class FluxModule(lightning.LightningModule):
         self.output = OUTPUTS[head.kind](head)
         self.balance = Balance.among(layout.targets)
         self.stage = stage
+        self.rates: dict[str, float] = {}
+        self.penalties: dict[str, Callable[[], Tensor]] = {}
         self.validation = nn.ModuleList(SiteStatistics(sites) for _ in layout.targets)
         self.register_buffer("target_mean", torch.tensor([scale.mean for scale in scales]))
         self.register_buffer("target_std", torch.tensor([scale.std for scale in scales]))
@@ -102,6 +110,10 @@ class FluxModule(lightning.LightningModule):
         """Return the loss of a batch, in scaled units."""
         of_network = getattr(self.network, "training_loss", None)
         loss = self._loss(batch) if of_network is None else of_network(batch, self.loss)
+        for name, penalty in self.penalties.items():
+            value = penalty()
+            self.log(f"train/{name}", value, batch_size=len(batch["site"]))
+            loss = loss + value
         self.log("train/loss", loss, batch_size=len(batch["site"]))
         return loss
 
@@ -149,9 +161,14 @@ class FluxModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW under one cycle of the learning rate (Smith and Topin 2019, arXiv 1708.07120)."""
-        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trainable, lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay)
+        of_rate: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                of_rate.setdefault(self.rates.get(name.split(".")[0], 1.0), []).append(parameter)
+        peaks = [self.stage.learning_rate * share for share in of_rate]
+        groups = [{"params": of_share, "lr": peak} for of_share, peak in zip(of_rate.values(), peaks, strict=True)]
+        optimizer = torch.optim.AdamW(groups, lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=self.stage.learning_rate, total_steps=self.stage.steps, pct_start=0.15
+            optimizer, max_lr=peaks, total_steps=self.stage.steps, pct_start=0.15
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,7 +1,7 @@
 """Pretrain, then fine-tune: the weights of a network trained on simulation start the training on towers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import lightning
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..atomic import write_text
 from ..errors import UserError
 from ..modules.checkpoints import network_weights
+from ..modules.flux_module import FluxModule
 
 
 class FineTune(Callback):
@@ -23,6 +24,7 @@ class FineTune(Callback):
     ----------
     checkpoint : checkpoint of the pretraining stage.
     freeze : parts of the network (``slow_encoder``, ``fast_encoder``, ``retrieval``, ``head``) that are not trained.
+    rates : learning rates of parts, as shares of the stage's (Howard and Ruder 2018, arXiv 1801.06146).
     record : JSON file that will say, tensor by tensor, what was loaded, frozen or left as initialised.
 
     Raises
@@ -32,9 +34,12 @@ class FineTune(Callback):
         if every part is frozen.
     """
 
-    def __init__(self, checkpoint: Path, freeze: Sequence[str], record: Path) -> None:
+    def __init__(
+        self, checkpoint: Path, freeze: Sequence[str], record: Path, rates: Mapping[str, float] | None = None
+    ) -> None:
         self.checkpoint = checkpoint
         self.freeze = tuple(freeze)
+        self.rates = dict(rates or {})
         self.record = record
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
@@ -50,6 +55,8 @@ class FineTune(Callback):
             raise UserError(f"{self.checkpoint}: {what}; pretrain and fine-tune need the same model and inputs")
         network.load_state_dict(matching, strict=False)
         frozen = self._freeze(network)
+        assert isinstance(pl_module, FluxModule)
+        pl_module.rates = self.rates
         random = sorted(frozen - set(matching))
         if random:
             raise UserError(f"transfer.freeze: {self.checkpoint} has no {random[0]}, which would stay random; train it")

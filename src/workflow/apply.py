@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ..config.compose import compose, from_yaml
 from ..config.schema import Config
 from ..datamodules import PAIRS
-from ..datamodules.base import FluxDataModule
-from ..datamodules.gaps import refuse_sites_without
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read
-from ..datamodules.splits import Split
-from ..datamodules.towers import clusters_of
 from ..errors import UserError
 from ..evaluation.conformal import Calibration
 from ..evaluation.predictions_contract import QUANTILES
@@ -31,12 +26,14 @@ from ..retrieval.bank import Bank
 from ..variables import TARGETS
 from .applicability import distance_to_bank
 from .calibration import with_interval
+from .emulator import has_emulator, told
 from .first_guess import first_guess_elsewhere
 from .known_places import as_in_the_run, known_sites
 from .learn import in_units
 from .own_fluxes import measured_here, own_past
 from .own_prior import hold_prior
 from .own_residuals import readings_of_fold
+from .places import data_of_places
 from .pooled import Pooled
 from .predictions import Predicted, predict_days, scored_folders
 from .stages import StageFolder, build_module, looks_at_own_days, looks_up
@@ -172,14 +169,15 @@ def _calibration(fold: Path, target: str) -> Calibration:
 
 def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool) -> Predicted:
     scaler = Scaler.load(folder / "scaler.yaml")
+    cube = told(config, folder, cube) if has_emulator(config) else cube
     of_run = own_past(folder, cube, scaler.roles.targets)
     shown = measured_here(config, cube, scaler.roles.targets) if own_days else of_run
-    data = _unseen(config, scaler, cube, shown)
+    data = data_of_places(config, scaler, cube, shown)
     view = as_in_the_run(folder, data.view())
     if config.model.name not in TRAINABLE:
         model = ESTIMATORS[config.model.name].load(folder / "estimator")
         flux = in_units(model.predict(view, same_cube=False, wanted=data.predictable), view)
-        return Predicted(flux, None).where(data.predictable)
+        return Predicted(flux + data.base, None).where(data.predictable)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     guess = first_guess_elsewhere(config, data, view, folder, bank, np.asarray(np.isfinite(of_run).any(-1)))
     module = build_module(config, config.transfer.finetune, data, bank, view, guess)
@@ -189,28 +187,3 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool)
     if bank is None:
         return predicted
     return replace(predicted, distance=distance_to_bank(bank, view, same_cube=False))
-
-
-def _unseen(config: Config, scaler: Scaler, cube: xr.Dataset, shown: NDArray[np.float32]) -> FluxDataModule:
-    """Put a cube behind the run's roles and scales: every site is to be predicted, and of its fluxes ``shown`` is all.
-
-    Parameters
-    ----------
-    shown : own fluxes (site, day, target) in units, NaN where nothing is shown.
-    """
-    roles = scaler.roles
-    missing = [name for name in roles.fast + roles.static + roles.classes if name != "SW_POT" and name not in cube]
-    if missing:
-        raise UserError(
-            f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them"
-        )
-    refuse_sites_without(cube, PAIRS[config.data.pair].pair)
-    own = {name: (("site", "time"), shown[..., place]) for place, name in enumerate(roles.targets)}
-    split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))
-    cluster = clusters_of(cube, config.data.split.cluster_km)
-    data = replace(config.data, quality="published")
-    stage = config.transfer.finetune
-    of_pair = PAIRS[config.data.pair]
-    asked = of_pair(cube.assign(own), cluster, roles, split, data, stage.batch_size, config.seed, scaler)
-    asked.shown = asked.measured
-    return asked

@@ -61,7 +61,7 @@ def write_context(data: FluxDataModule, module: FluxModule, predicted: Predicted
         flux = _flux(module, module.network, batch)[counted]
         moved = {name: flux - _flux(module, answer, batch)[counted] for name, answer in without.items()}
         if corrected:
-            moved[OWN_DAYS] = predicted.flux[site, day] - flux
+            moved[OWN_DAYS] = predicted.flux[site, day] - data.base[site, day] - flux
         for name, shift in moved.items():
             for total, values in zip(sums[name], (shift, np.abs(shift)), strict=True):
                 np.add.at(total, (site, months[day]), values)

@@ -118,7 +118,7 @@ class TunedFold:
         said = self.module.flux(network(batch))[:, self.data.window.warmup :].float().cpu().numpy()
         days = np.full((len(self.data.cube["time"]), said.shape[-1]), np.nan, np.float32)
         lay(said, first, days)
-        return np.where(self.data.predictable[site][:, None], days, np.float32(np.nan))
+        return np.where(self.data.predictable[site][:, None], days + self.data.base[site], np.float32(np.nan))
 
     def _windows(self, site: int, days: Mask) -> Batch:
         """Windows whose scored parts hold these days, each once; no flux is in them."""

@@ -2,7 +2,6 @@
 
 import gc
 import json
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,22 +12,23 @@ from ..atomic import write_text
 from ..config.schema import Config
 from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
-from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..evaluation.metrics import Sums, rmse
 from ..modules import TRAINABLE
 from ..modules.balance import Balance
 from ..modules.baselines import ESTIMATORS
-from ..transfer import FineTune
+from ..transfer import fine_tuning
 from .applicability import distance_to_bank
 from .context import write_context
+from .emulator import has_emulator, with_emulator
 from .first_guess import first_guess, grow_trees
 from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
 from .own_prior import widen_prior
 from .own_residuals import learn_residuals
 from .predictions import Predicted, predict_days
-from .prepare import Prepared, simulation_data, tower_data
+from .prepare import Prepared, tower_data
+from .pretraining import pretrain
 from .progress import RunProgress
 from .stages import (
     StageFolder,
@@ -36,9 +36,7 @@ from .stages import (
     build_module,
     fit,
     has_first_guess,
-    hidden_neighbours,
     looks_at_own_days,
-    looks_up,
 )
 from .tracking import TrackedTraining, tracked_training
 
@@ -62,6 +60,8 @@ class Learned:
 def learn(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
     """Train the model of ``config`` on one split into ``folder``, and predict its test days."""
     with tracked_training(config, folder, split.fold) as tracked:
+        if has_emulator(config):
+            prepared = with_emulator(config, prepared, split, folder, progress, tracked)
         if config.model.name in TRAINABLE:
             learned = _train_network(config, prepared, split, folder, progress, tracked)
         else:
@@ -81,7 +81,7 @@ def _fit_estimator(config: Config, prepared: Prepared, split: Split, folder: Pat
     model.save(folder / "estimator")
     wanted = (data.predictable & data.test_days) | view.stopping.any(-1)
     flux = in_units(model.predict(view, same_cube=True, wanted=wanted), view)
-    return Learned(data, Predicted(flux, None).where(data.predictable & data.test_days), _score(view, flux))
+    return Learned(data, Predicted(flux + data.base, None).where(data.predictable & data.test_days), _score(view, flux))
 
 
 def _score(view: TrainingView, flux: NDArray[np.float32]) -> float:
@@ -109,8 +109,11 @@ def _each_in_units(scaled: NDArray[np.float32], view: TrainingView) -> NDArray[n
 def _train_network(
     config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
 ) -> Learned:
-    """Pretrain on the simulation if there is one, train on the towers, predict the test days."""
-    scaler, callbacks = _pretrain(config, prepared, split, folder, progress, tracked)
+    """Pretrain on the simulation if its weights are to be fine-tuned, train on the towers, predict the test days."""
+    scaler, callbacks = None, []
+    if config.transfer.name == "finetune":
+        made = pretrain(config, prepared, split, folder, progress, tracked)
+        scaler, callbacks = made.scaler, fine_tuning(config.transfer, made.checkpoint, folder / "transfer.json")
     data = tower_data(config, prepared, split, scaler)
     bank = build_bank(config, data)
     if bank is not None:
@@ -134,23 +137,3 @@ def _train_network(
         write_neighbours(data, module, bank, folder)
         predicted = replace(predicted, distance=distance_to_bank(bank, data.view(), same_cube=True))
     return Learned(data, predicted, towers.score())
-
-
-def _asks_simulation(config: Config) -> bool:
-    return looks_up(config) and bool(config.model.retrieval.pretrain)
-
-
-def _pretrain(
-    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
-) -> tuple[Scaler | None, list[FineTune]]:
-    """Train on the simulation; return the scale of its inputs and the callback that carries its weights on."""
-    if prepared.simulation is None:
-        return None, []
-    stage, place = config.transfer.pretrain, StageFolder(folder, "pretrain")
-    data = simulation_data(config, prepared, split)
-    module = build_module(config, stage, data, build_bank(config, data))
-    loggers = tracked.stage("pretrain", data)
-    with nullcontext() if _asks_simulation(config) else hidden_neighbours(module):
-        fit(config, stage, place, data, module, callbacks=[], loggers=loggers, progress=progress)
-    best = place.checkpoints / "best.ckpt"
-    return data.scaler, [FineTune(best, config.transfer.freeze, folder / "transfer.json")]

@@ -60,6 +60,7 @@ class OwnAnswers:
         self.data, self.arrays, self.device, self.beside = data, data.arrays.to(device), device, beside
         flux = torch.from_numpy(data.scaled_target())
         self.flux, self.known = torch.nan_to_num(flux), torch.isfinite(flux)  # (site, day, target)
+        self.base = data.base
         self._encoded: _Windows | None = None
 
     @torch.no_grad()
@@ -85,11 +86,12 @@ class OwnAnswers:
         read = self.network.informed(windows.read, windows.encoded, batch, self._evidence(windows, own, own_mask))
         scored, first = read[:, warmup:], windows.batch["day"] + warmup
         quantiles = self.module.quantiles(scored)
-        flux = self._laid(self.module.flux(scored), first)
-        spread = None if quantiles is None else self._laid(quantiles, first)
+        base = self.base[site]
+        flux = self._laid(self.module.flux(scored), first) + base
+        spread = None if quantiles is None else self._laid(quantiles, first) + base[..., None]
         if not self.beside or not bool(counts.any()):
             return flux, spread
-        alone, seen = self._laid(self.module.flux(windows.read[:, warmup:]), first), counts.numpy()
+        alone, seen = self._laid(self.module.flux(windows.read[:, warmup:]), first) + base, counts.numpy()
         moved = flux
         for reading in self.beside:
             moved = moved + reading.share(seen) * (reading(site, alone, seen) - moved)

@@ -57,7 +57,7 @@ def scored_folders(folder: Path, targets: Sequence[str]) -> dict[str, Path]:
 def predict_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Sequence[Beside] = ()) -> Predicted:
     """Predict every test day once, by a trained network, in the light of the own days that the question shows.
 
-    ``beside`` as ``OwnAnswers`` takes it.
+    Where the simulated flux was taken off the observed one, it is put back. ``beside`` as ``OwnAnswers`` takes it.
     """
     if data.shown.any() and getattr(module.network, "own_days", None) is not None:
         predicted = _with_own_days(config, module, data, beside)
@@ -92,7 +92,7 @@ def _alone(config: Config, module: FluxModule, data: FluxDataModule) -> Predicte
         _place(flux, site.tolist(), first.tolist(), scored.float().cpu().numpy())
         if quantiles is not None:
             _place(quantiles, site.tolist(), first.tolist(), spread.float().cpu().numpy())
-    return Predicted(flux, quantiles)
+    return Predicted(flux + data.base, None if quantiles is None else quantiles + data.base[..., None])
 
 
 def _place(days: NDArray[np.float32], sites: list[int], first: list[int], scored: NDArray[np.float32]) -> None:

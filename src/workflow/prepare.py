@@ -36,6 +36,7 @@ class Prepared:
     described : what the draw of a split looks at: classes, temperature and labelled days of each tower.
     folds : folds to run, each a test of its own.
     notes : what reading masked, sorted or converted, a line each.
+    residual : whether models learn the rest to the simulated flux, which the towers' cube then holds.
     """
 
     towers: xr.Dataset
@@ -45,6 +46,7 @@ class Prepared:
     described: Towers
     folds: tuple[int, ...]
     notes: tuple[str, ...]
+    residual: bool = False
 
 
 def prepare(config: Config) -> Prepared:
@@ -137,25 +139,26 @@ def fold_split(config: Config, prepared: Prepared, fold: int) -> Split:
 def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Scaler | None) -> FluxDataModule:
     """Return the data module of the observations.
 
-    Inputs keep the scale of the simulation after pretraining, so that the weights keep their meaning; the target is
-    scaled by its own moments over training towers.
+    After pretraining, inputs keep the scale of the simulation, so that the weights keep their meaning, and the target
+    is scaled by its own moments over training towers, unless ``transfer.inputs`` and ``transfer.align`` say otherwise.
     """
-    stage = config.transfer.finetune
-    build = PAIRS[config.data.pair]
-    fitted = build(prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed)
+    transfer, build = config.transfer, PAIRS[config.data.pair]
+    of_towers = (prepared.towers, prepared.cluster, prepared.roles, split, config.data)
+    size = (transfer.finetune.batch_size, config.seed)
+    fitted = build(*of_towers, *size, residual=prepared.residual)
     if pretrained is None:
         return fitted
-    scaler = pretrained.carried_to(fitted.scaler)
-    return build(
-        prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed, scaler
+    scaler = pretrained.carried_to(
+        fitted.scaler, refitted=transfer.inputs == "refitted", in_units=transfer.align == "units"
     )
+    return build(*of_towers, *size, scaler)
 
 
 def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDataModule:
     """Return the data module of the simulation, without the cells near tested towers (docs/architecture.md, rule 6).
 
-    Of a split over sites that is whoever neither trains nor validates: a part of a calibration names only its own test,
-    and has to keep away from that of the fold as well.
+    Of a split over sites the tested are those that neither train nor validate: a part of a calibration names only its
+    own test, and has to keep away from that of the fold as well. ``transfer.leave_out=all`` keeps away from all towers.
 
     Raises
     ------
@@ -168,10 +171,16 @@ def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDat
     lat, lon = cube["lat"].to_numpy().astype(np.float64), cube["lon"].to_numpy().astype(np.float64)
     site_id = cube["site_id"].to_numpy()
     train, validation, tested = (split.members(part, prepared.towers["site_id"].to_numpy()) for part in PARTS)
-    if not split.periods:
+    if config.transfer.leave_out == "all":
+        tested = np.ones_like(tested)
+    elif not split.periods:
         tested = ~(train | validation)
     test_lat, test_lon = (prepared.towers[name].to_numpy()[tested] for name in ("lat", "lon"))
     usable = away_from(lat, lon, test_lat, test_lon, data.split.cluster_km, cell_size(cube))
     cells = simulation_split(data.split.validation_share, data.split.seed, site_id, lat, lon, usable)
-    stage = config.transfer.pretrain
-    return PAIRS[data.pair](cube, grid_blocks(lat, lon), prepared.roles, cells, data, stage.batch_size, config.seed)
+    of_cells = (cube, grid_blocks(lat, lon), prepared.roles, cells, data, config.transfer.pretrain.batch_size)
+    made = PAIRS[data.pair](*of_cells, config.seed)
+    if config.transfer.inputs != "towers":
+        return made
+    towers = tower_data(config, prepared, split, None).scaler
+    return PAIRS[data.pair](*of_cells, config.seed, replace(towers, targets=made.scaler.targets))

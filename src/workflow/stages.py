@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..config.raci import RaciConfig
-from ..config.schema import Config, StageConfig
+from ..config.schema import Config
+from ..config.transfer import StageConfig
 from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
 from ..modules import TRAINABLE

@@ -18,6 +18,7 @@ from ..modules import TRAINABLE
 from .applicability import with_every_threshold
 from .calibration import calibrate_fold, with_interval
 from .calibration_parts import calibration_parts
+from .emulator import has_emulator
 from .folder import write_identity
 from .learn import learn
 from .predictions import predictions, scored_folders
@@ -46,12 +47,13 @@ def models_of(config: Config) -> dict[str, Config]:
 
 def total_steps(config: Config, folds: int) -> int:
     """Optimiser steps of all networks and folds of a command, at most."""
-    stages = [config.transfer.finetune.steps]
-    if config.transfer.name != "scratch":
-        stages.append(config.transfer.pretrain.steps)
-    networks = sum(one.model.name in TRAINABLE for one in models_of(config).values())
+    transfer, steps = config.transfer, 0
+    for one in models_of(config).values():
+        network = one.model.name in TRAINABLE
+        steps += transfer.finetune.steps if network else 0
+        steps += transfer.pretrain.steps if has_emulator(one) or (network and transfer.name == "finetune") else 0
     fits = 1 if config.calibration.kind == "none" else 1 + config.calibration.parts
-    return networks * folds * fits * sum(stages)
+    return folds * fits * steps
 
 
 def run_all(config: Config, prepared: Prepared, folder: Path, argv: list[str], progress: RunProgress) -> None:

@@ -15,6 +15,7 @@ from ..modules.checkpoints import load_into
 from ..modules.flux_module import FluxModule
 from ..retrieval.bank import Bank
 from .apply import run_config
+from .emulator import has_emulator, told
 from .first_guess import first_guess
 from .own_prior import hold_prior
 from .prepare import Prepared, fold_split, prepare
@@ -50,11 +51,10 @@ def trained_folds(run: Path) -> Iterator[TrainedFold]:
 
 def _fold(config: Config, prepared: Prepared, fold: int, folder: Path) -> TrainedFold:
     split = fold_split(config, prepared, fold)
+    towers = told(config, folder, prepared.towers) if has_emulator(config) else prepared.towers
     scaler = Scaler.load(folder / "scaler.yaml")
     stage, build = config.transfer.finetune, PAIRS[config.data.pair]
-    data = build(
-        prepared.towers, prepared.cluster, prepared.roles, split, config.data, stage.batch_size, config.seed, scaler
-    )
+    data = build(towers, prepared.cluster, scaler.roles, split, config.data, stage.batch_size, config.seed, scaler)
     bank = Bank.load(folder / "bank.npz") if looks_up(config) else None
     module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder, bank))
     load_into(module, StageFolder(folder, "towers").checkpoints / "best.ckpt")

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raciflux.config.checks import PARTS, check_machine, check_name
+from raciflux.config.checks import check_machine, check_name
 from raciflux.config.compose import compose
-from raciflux.config.models import MODELS
+from raciflux.config.models import MODELS, PARTS
 from raciflux.config.schema import HeadConfig
 from raciflux.contracts import Layout, WindowLayout
 from raciflux.errors import UserError
@@ -40,6 +40,23 @@ from raciflux.modules import NETWORKS
             "nothing is left to train",
         ),
         (["transfer=scratch", "transfer.freeze=[head]"], "transfer=scratch pretrains none"),
+        (
+            ["transfer=stacking", "transfer.freeze=[head]"],
+            "transfer.freeze goes with transfer=finetune, not with stacking",
+        ),
+        (["transfer=residual", "transfer.l2_sp=1"], "transfer.l2_sp goes with transfer=finetune"),
+        (["transfer=residual", "data.simulation=null"], "transfer=residual needs a data.simulation"),
+        (["transfer.emulator=lstm"], "transfer.emulator goes with transfer=stacking or residual, not with finetune"),
+        (["transfer=stacking", "model=lightgbm"], "model=lightgbm cannot learn the simulation; add transfer.emulator="),
+        (["transfer.thaw=[head]"], "transfer.thaw: 'head' is no new PART@NUMBER, such as fast_encoder@50"),
+        (["transfer.rates=[head@-1]"], "transfer.rates: 'head@-1' is no new PART@NUMBER"),
+        (["transfer.rates=[head@1, head@2]"], "transfer.rates: 'head@2' is no new"),
+        (["transfer.thaw=[hed@10]"], "transfer.thaw: raci has no part 'hed'"),
+        (["transfer.thaw=[head@10]", "transfer.freeze=[head]"], "both name head"),
+        (
+            ["model=lstm", "compare=[]", "transfer.thaw=[head@10]", "transfer.freeze=[fast_encoder]"],
+            "transfer.thaw keeps every part of lstm that is not frozen",
+        ),
         (["transfer.pretrain.learning_rate=0"], "transfer.pretrain.learning_rate is 0"),
         (["transfer.finetune.learning_rate=0", "transfer=scratch"], "transfer.finetune.learning_rate is 0"),
         (
@@ -100,6 +117,9 @@ def test_contradiction_is_refused(overrides, words):
         ["data.simulation=null", "transfer=scratch"],
         ["compare=[site_mean]", "transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],
         ["transfer.freeze=[slow_encoder]"],
+        ["transfer.thaw=[slow_encoder@5]", "transfer.rates=[fast_encoder@0.1, head@0]", "transfer.l2_sp=0.01"],
+        ["transfer=stacking", "model=lightgbm", "transfer.emulator=lstm"],
+        ["transfer=residual", "transfer.align=units", "transfer.inputs=refitted", "transfer.leave_out=all"],
         ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
         ["model=ct_lstm", "compare=[site_mean]"],
         ["model.retrieval.enabled=false", "model.retrieval.roles=[]"],

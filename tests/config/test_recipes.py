@@ -5,8 +5,8 @@ from raciflux.config.compose import CONFIGS, compose, read
 from raciflux.config.keys import GROUPS
 from raciflux.config.models import ESTIMATORS, MODELS, NETWORKS
 from raciflux.config.paper_models import PAPER_MODELS
-from raciflux.config.schema import StageConfig
 from raciflux.config.sources import TableSource
+from raciflux.config.transfer import StageConfig
 
 RECIPES = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 FILES = sorted(path for group in (*GROUPS, "experiment") for path in (CONFIGS / group).glob("*.yaml"))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from raciflux.config.schema import CalibrationConfig, StageConfig
+from raciflux.config.schema import CalibrationConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.splits import Split
 from raciflux.workflow import calibration_parts, train

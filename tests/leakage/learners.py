@@ -10,7 +10,8 @@ import torch
 from batches import made_up_batch, made_up_layout
 from fabricated_view import fabricated_view
 from neighbourhoods import with_neighbours
-from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import TargetScale, TrainingView
 from raciflux.modules import NETWORKS, moments
 from raciflux.modules.baselines import random_forest, seasons

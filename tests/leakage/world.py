@@ -22,16 +22,8 @@ from raciflux.config.models import (
     SiteMeanConfig,
 )
 from raciflux.config.raci import FirstGuessConfig, RaciConfig, RetrievalConfig
-from raciflux.config.schema import (
-    CalibrationConfig,
-    Config,
-    DataConfig,
-    LoggerConfig,
-    SplitConfig,
-    StageConfig,
-    TransferConfig,
-    WindowConfig,
-)
+from raciflux.config.schema import CalibrationConfig, Config, DataConfig, LoggerConfig, SplitConfig, WindowConfig
+from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.config.trees import ToldTreesConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose, scored_days

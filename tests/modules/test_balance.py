@@ -7,7 +7,8 @@ import pytest
 import torch
 from batches import made_up_batch, made_up_layout
 from neighbourhoods import with_neighbours
-from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import TargetScale
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules import NETWORKS

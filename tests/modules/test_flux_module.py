@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 from raciflux.config.models import LstmConfig
-from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import TargetScale
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.baselines.lstm import Lstm

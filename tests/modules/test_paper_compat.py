@@ -8,7 +8,8 @@ from raciflux.config.compose import compose, from_yaml, to_yaml
 from raciflux.config.help import help_text
 from raciflux.config.models import MODELS
 from raciflux.config.paper_models import PAPER_MODELS, PAPER_PARTS
-from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import Batch, Layout, TargetScale, WindowLayout
 from raciflux.errors import UserError
 from raciflux.modules import NETWORKS, TRAINABLE

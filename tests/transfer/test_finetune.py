@@ -6,7 +6,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from raciflux.config.models import LstmConfig
 from raciflux.config.raci import RaciConfig, RetrievalConfig
-from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import TargetScale
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.errors import UserError

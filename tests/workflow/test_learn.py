@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from raciflux.config.models import ClimatologyConfig, LightGbmConfig, LstmConfig, SiteMeanConfig
-from raciflux.config.schema import (
-    Config,
-    DataConfig,
-    LoggerConfig,
-    SplitConfig,
-    StageConfig,
-    TrainerConfig,
-    TransferConfig,
-    WindowConfig,
-)
+from raciflux.config.schema import Config, DataConfig, LoggerConfig, SplitConfig, TrainerConfig, WindowConfig
+from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose
 from raciflux.datamodules.splits import Split

@@ -7,7 +7,8 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from raciflux.config.raci import RaciConfig, RetrievalConfig
-from raciflux.config.schema import Config, DataConfig, StageConfig, TransferConfig
+from raciflux.config.schema import Config, DataConfig
+from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.checkpoints import load_checkpoint
 from raciflux.workflow.progress import RunProgress

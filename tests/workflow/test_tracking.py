@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import wandb
 from raciflux.config.raci import RaciConfig, RetrievalConfig
-from raciflux.config.schema import Config, DataConfig, LoggerConfig, StageConfig, TransferConfig
+from raciflux.config.schema import Config, DataConfig, LoggerConfig
 from raciflux.config.sources import TableSource
+from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.errors import UserError
 from raciflux.workflow import tracking_run
 from raciflux.workflow.progress import RunProgress

@@ -1,0 +1,143 @@
+"""A network that has learned the simulation says its flux anywhere: one more input, or what a model starts from.
+
+Process models rarely ran at the towers, and seldom on the towers' weather. Their emulator does: pretrained on the
+simulation as every network is, it is asked about the towers' own drivers. It has seen no observed flux, and no cell
+near a tested tower, so what it says of any place may be an input there (docs/architecture.md, rules 1 and 6).
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..atomic import write_text
+from ..config.models import ESTIMATORS, NETWORKS
+from ..config.raci import RaciConfig
+from ..config.schema import Config
+from ..config.transfer import EMULATED
+from ..datamodules.cube import attributes
+from ..datamodules.scaling import Scaler
+from ..datamodules.splits import Split
+from ..errors import UserError
+from ..modules.checkpoints import load_into
+from ..variables import SIMULATED_SUFFIX
+from .places import data_of_places
+from .predictions import predict_days
+from .prepare import Prepared, tower_data
+from .pretraining import STAGE, pretrain
+from .progress import RunProgress
+from .stages import StageFolder, build_module
+from .tracking import TrackedTraining
+
+FOLDER, MOMENTS = "emulator", "moments.json"
+DIMS = ("site", "time")
+
+
+def has_emulator(config: Config) -> bool:
+    """Whether the model is told what the simulation's flux would be.
+
+    A model without gradients that stands beside another in ``compare`` has no emulator unless one is named: it learns
+    from the observations alone, as it does beside a network that is fine-tuned.
+    """
+    transfer = config.transfer
+    return transfer.name in EMULATED and (transfer.emulator is not None or config.model.name not in ESTIMATORS)
+
+
+def emulator_config(config: Config) -> Config:
+    """Return the configuration of the emulator: the run's own, its model and technique changed.
+
+    A RACI looks nobody up and shows no own days here: a simulation has neither towers beside it nor days of its own.
+    """
+    model = config.model if config.transfer.emulator is None else NETWORKS[config.transfer.emulator]()
+    if isinstance(model, RaciConfig):
+        model = replace(
+            model,
+            retrieval=replace(model.retrieval, enabled=False),
+            own_days=replace(model.own_days, enabled=False),
+            first_guess=replace(model.first_guess, enabled=False),
+        )
+    return replace(config, model=model, transfer=replace(config.transfer, name="finetune"))
+
+
+def with_emulator(
+    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
+) -> Prepared:
+    """Train the emulator into the folder of a fold, and return the towers with what it says of them.
+
+    For ``transfer.align=moments`` what it says is given the mean and spread of the observed flux over training days,
+    which ``emulator/moments.json`` keeps.
+    """
+    own, place = emulator_config(config), folder / FOLDER
+    made = pretrain(own, prepared, split, place, progress, tracked)
+    made.scaler.save(place / "scaler.yaml")
+    if config.transfer.align == "moments":
+        write_text(json.dumps(_moments(own, prepared, split, place), indent=1) + "\n", place / MOMENTS)
+    towers = told(config, folder, prepared.towers)
+    if config.transfer.name == "residual":
+        return replace(prepared, towers=towers, residual=True)
+    return replace(prepared, towers=towers, roles=prepared.roles.stacked)
+
+
+def told(config: Config, folder: Path, cube: xr.Dataset) -> xr.Dataset:
+    """Return a cube with ``<target>_simulated`` (site, time) for each target, by the emulator of a fold.
+
+    On days without a driver stands the mean over all others: such a day is neither predicted nor ever without a value.
+
+    Raises
+    ------
+    UserError
+        If the emulator is missing or damaged, or the cube lacks one of its inputs.
+    """
+    place = folder / FOLDER
+    flux = _said(emulator_config(config), place, cube)
+    names = Scaler.load(place / "scaler.yaml").roles.targets
+    if config.transfer.align == "moments":
+        flux = _aligned(flux, names, place / MOMENTS)
+    variables = {}
+    for i, name in enumerate(names):
+        values = flux[..., i]
+        filled = np.where(np.isfinite(values), values, np.nanmean(values)).astype(np.float32)
+        variables[name + SIMULATED_SUFFIX] = (DIMS, filled, attributes(name + SIMULATED_SUFFIX))
+    return cube.assign(variables)
+
+
+def _said(config: Config, place: Path, cube: xr.Dataset) -> NDArray[np.float32]:
+    """Ask the emulator about every site and day (site, day, target), in units; NaN on days without a driver."""
+    scaler = Scaler.load(place / "scaler.yaml")
+    nothing = np.full((cube.sizes["site"], cube.sizes["time"], len(scaler.roles.targets)), np.nan, np.float32)
+    data = data_of_places(config, scaler, cube, nothing)
+    module = build_module(config, config.transfer.pretrain, data, bank=None)
+    load_into(module, StageFolder(place, STAGE).checkpoints / "best.ckpt")
+    return predict_days(config, module, data).flux
+
+
+def _moments(config: Config, prepared: Prepared, split: Split, place: Path) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation of each target over training days, of the emulator and as observed."""
+    data = tower_data(config, prepared, split, None)
+    flux, found = _said(config, place, prepared.towers), {}
+    for i, name in enumerate(prepared.roles.targets):
+        observed = prepared.towers[name].transpose(*DIMS).to_numpy()
+        both = data.trainable[..., i] & np.isfinite(flux[..., i]) & np.isfinite(observed)
+        values = {"simulated": flux[..., i][both].astype(np.float64), "observed": observed[both].astype(np.float64)}
+        found[name] = {
+            f"{kind}_{what}": float(of(of_kind))
+            for kind, of_kind in values.items()
+            for what, of in (("mean", np.mean), ("std", np.std))
+        }
+    return found
+
+
+def _aligned(flux: NDArray[np.float32], names: tuple[str, ...], path: Path) -> NDArray[np.float32]:
+    """Give fluxes (site, day, target) of the emulator the moments of the observed ones."""
+    try:
+        moments = json.loads(path.read_text())
+        aligned = []
+        for i, of in enumerate(moments[name] for name in names):
+            standardised = (flux[..., i] - of["simulated_mean"]) / (of["simulated_std"] or 1.0)
+            aligned.append(standardised * of["observed_std"] + of["observed_mean"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: no readable moments ({error}); train the run again") from error
+    return np.stack(aligned, axis=-1).astype(np.float32)
