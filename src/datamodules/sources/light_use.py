@@ -25,7 +25,8 @@ MARK = "lue."  # leads the id of a site, so that it is never taken for the tower
 VERSION = "1"
 CITATION = (
     "Monteith 1972, 10.2307/2401901; Running et al. 2004, 10.1641/0006-3568(2004)054[0547:ACSMOG]2.0.CO;2; "
-    "Running and Zhao 2015, MOD17 User's Guide; Jolly et al. 2005, 10.1111/j.1365-2486.2005.00930.x"
+    "Running and Zhao 2015, MOD17 User's Guide; Jolly et al. 2005, 10.1111/j.1365-2486.2005.00930.x; "
+    "Mueller Schmied et al. 2021, 10.5194/gmd-14-1037-2021"
 )
 LIGHT = ("PPFD", "SW")  # the first that is known on a day
 WEATHER = ("TA_MIN", "VPD")

@@ -139,8 +139,10 @@ def test_on_fluxnet2015_it_goes_with_the_measured_flux(data_root):
     scored = counted.sum(1) >= 180
     sums = Sums.of(cube["GPP"].to_numpy()[scored], simulated[scored], counted[scored])
     r, explained, level = pearson_r(sums), r2(sums), sums.mean_p / sums.mean_o
-    quartiles = [np.quantile(values, [0.25, 0.5, 0.75]).round(2).tolist() for values in (r, explained, level)]
-    print(f"{scored.sum()} towers; quartiles of r {quartiles[0]}, R2 {quartiles[1]}, mean over measured {quartiles[2]}")
+    climate = cube["koppen"].to_numpy()[scored]
+    for name, here in {"all": climate != "", **{each: climate == each for each in np.unique(climate)}}.items():
+        found = [np.quantile(each[here], [0.25, 0.5, 0.75]).round(2).tolist() for each in (r, explained, level)]
+        print(f"{name}, {here.sum()} towers: quartiles of r {found[0]}, R2 {found[1]}, mean over measured {found[2]}")
     assert scored.sum() == 150
     assert np.median(r) > 0.65
     assert (r > 0).mean() > 0.9
