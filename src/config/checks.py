@@ -7,13 +7,14 @@ from .models import NETWORKS
 from .paper_models import PAPER_HEADS, PAPER_MODELS
 from .raci import RaciConfig
 from .schema import Config
-from .sources import CubeSource, EmbeddedSource, TableSource
+from .sources import CubeSource, EmbeddedSource, LightUseSource, TableSource
 from .split_names import find_split_file
 from .transfer_checks import check_transfer, stages
 
 FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds
 SINGLE = ("temperature_tail", "temporal")  # kinds of split with one fold
 EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2", "carbon_balance")
+LIGHT_USE_PAIRS = ("cropland_gpp", "terrestrial_gpp")  # those whose one target is GPP
 WITHOUT_MIXTURE = ("moment_lstm",)  # the floor under a mixture's scales does not shrink with the spread of a place
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -112,6 +113,11 @@ def _check_sources(config: Config) -> None:
             raise UserError("data.root is empty; set RACIFLUX_DATA or give data.root=FOLDER")
     if isinstance(data.simulation, EmbeddedSource) and data.simulation.face != "simulation":
         raise UserError("data.simulation.face must be simulation: pretraining on the towers would show the test sites")
+    if isinstance(data.simulation, LightUseSource) and data.pair not in LIGHT_USE_PAIRS:
+        raise UserError(
+            f"data.simulation.kind=light_use_efficiency simulates GPP alone, which is not what data.pair={data.pair} "
+            f"predicts; take data.pair={' or '.join(LIGHT_USE_PAIRS)}, or data.simulation=null with transfer=scratch"
+        )
 
 
 def _check_split(config: Config) -> None:

@@ -71,11 +71,15 @@ def _sections() -> Iterator[tuple[str, dict[str, Key]]]:
     for section, keys in top.items():
         yield section or "run", keys
     for section, kinds in KINDS.items():
-        twin = next((other for other, seen in KINDS.items() if seen.table is kinds.table), section)
-        if twin != section:
+        twins = [
+            other for other, seen in KINDS.items() if seen is not kinds and seen.table.items() <= kinds.table.items()
+        ]
+        for twin in twins:
             yield f"{section}: null, or the keys of {twin}", {}
-            continue
+        said = {kind for twin in twins for kind in KINDS[twin].table}
         for kind, dataclass in kinds.table.items():
+            if kind in said:
+                continue
             about = (inspect.getdoc(dataclass) or "").partition("\n")[0]
             yield f"{section}, {kinds.selector}={kind}: {about}", kind_keys(section, kind)
 

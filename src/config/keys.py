@@ -13,7 +13,7 @@ from omegaconf import MISSING
 from .models import MODELS
 from .paper_models import PAPER_MODELS
 from .schema import Config
-from .sources import SOURCES
+from .sources import SIMULATIONS, SOURCES
 
 GROUPS = ("data", "model", "transfer", "trainer", "logger")
 EXPERIMENT = "experiment"
@@ -31,7 +31,7 @@ class Kinds:
 
 KINDS: dict[str, Kinds] = {
     "data.source": Kinds(SOURCES, "kind"),
-    "data.simulation": Kinds(SOURCES, "kind", optional=True),
+    "data.simulation": Kinds(SIMULATIONS, "kind", optional=True),
     "model": Kinds(MODELS | PAPER_MODELS, "name"),
 }
 

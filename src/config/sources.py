@@ -1,4 +1,7 @@
-"""Where data come from: the keys of each reader, a dataclass a kind; ``SOURCES`` names the kinds."""
+"""Where data come from: the keys of each reader, a dataclass a kind; ``SOURCES`` names the kinds.
+
+``SIMULATIONS`` adds what can only be pretrained on.
+"""
 
 # ruff: noqa: RUF009  key() is a dataclasses.field
 
@@ -134,6 +137,17 @@ class PoolSource:
     take: list[str] = key([], "which of its sources; empty takes all")
 
 
+@dataclass
+class LightUseSource:
+    """A light-use-efficiency model of GPP, run on the drivers of data.source itself; only for data.simulation.
+
+    It reads no file, so that there is nothing to keep in step: what ``data.source`` and ``data.sites`` name is what it
+    runs on.
+    """
+
+    kind: str = key("light_use_efficiency", "which simulation", choices=["light_use_efficiency"])
+
+
 SOURCES: dict[str, type] = {
     "embedded": EmbeddedSource,
     "table": TableSource,
@@ -145,6 +159,8 @@ SOURCES: dict[str, type] = {
     "agroflux": AgroFluxSource,
     "pykgml": PykgmlSource,
 }
+
+SIMULATIONS: dict[str, type] = {**SOURCES, "light_use_efficiency": LightUseSource}
 
 Source = (
     EmbeddedSource

@@ -68,9 +68,19 @@ def canopy(ta_min: Series, vpd: Series, hours: Series, lai_max: Value, p: Phenol
     return column(lai_max) * lagged(index, p.memory_days)
 
 
+def usable_light(sw: Series) -> Series:
+    """Photosynthetically active radiation, MJ m-2 d-1, of shortwave, W m-2, at night a little below 0."""
+    return np.maximum(sw, 0.0) * _PAR_A_WATT
+
+
+def absorbed_share(lai: Series) -> Series:
+    """Share of the light that a canopy of this leaf area (m2 m-2) absorbs, 0 to 1 (Beer-Lambert)."""
+    return 1.0 - np.exp(-_EXTINCTION * lai)
+
+
 def absorbed_light(sw: Series, lai: Series) -> Series:
     """Photosynthetically active radiation a canopy absorbs, MJ m-2 d-1, of shortwave (W m-2) and leaf area."""
-    return np.maximum(sw, 0.0) * _PAR_A_WATT * (1.0 - np.exp(-_EXTINCTION * lai))
+    return usable_light(sw) * absorbed_share(lai)
 
 
 def gpp(ta: Series, sw: Series, vpd: Series, lai: Series, p: LueParameters, water: Series | None = None) -> Series:

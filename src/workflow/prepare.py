@@ -15,7 +15,7 @@ from ..datamodules.cube import cell_size
 from ..datamodules.gaps import missing_days, refuse_sites_without
 from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
-from ..datamodules.sources import read
+from ..datamodules.sources import read, read_simulation
 from ..datamodules.split_draws import draw, fold_count
 from ..datamodules.splits import PARTS, Split, away_from, grid_blocks, simulation_split
 from ..datamodules.towers import Towers, clusters_of, describe_towers
@@ -68,7 +68,7 @@ def prepare(config: Config) -> Prepared:
             )
     simulation = None
     if config.transfer.name != "scratch":
-        simulation = read(data.pair, data.simulation, root)
+        simulation = read_simulation(data.pair, data.simulation, root, towers)
         for target in pair.targets:
             if target not in simulation:
                 raise UserError(f"data.simulation declares no {target}, a target of {data.pair}; map a column to it")

@@ -25,6 +25,11 @@ from raciflux.modules import NETWORKS
         (["data.simulation=null"], "transfer=finetune needs a data.simulation"),
         (["data=fluxnet2015_gpp"], "take transfer=scratch"),
         (["data.simulation.face=towers"], "data.simulation.face must be simulation"),
+        (
+            ["data.simulation.kind=light_use_efficiency"],
+            "which is not what data.pair=wetland_ch4 predicts; take data.pair=",
+        ),
+        (["data.source.kind=light_use_efficiency"], "data.source.kind cannot be 'light_use_efficiency'"),
         (["data.pair=terrestrial_gpp"], "data.source.kind=embedded has no terrestrial_gpp"),
         (["data.root=''", "experiment=fluxnet2015_gpp"], "data.root is empty"),
         (["transfer.freeze=[slow_encodr]"], "raci has no part 'slow_encodr'; its parts are slow_encoder, fast_encoder"),
@@ -115,6 +120,7 @@ def test_contradiction_is_refused(overrides, words):
         ["data.split.kind=temporal", "data.split.file=mine", "data.split.fold=3"],  # the file says how many
         ["data.window.warmup_days=91", "data.window.scored_days=359"],
         ["data.simulation=null", "transfer=scratch"],
+        ["data=cropland_gpp", "data.simulation.kind=light_use_efficiency", "transfer=finetune"],
         ["compare=[site_mean]", "transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],
         ["transfer.freeze=[slow_encoder]"],
         ["transfer.thaw=[slow_encoder@5]", "transfer.rates=[fast_encoder@0.1, head@0]", "transfer.l2_sp=0.01"],

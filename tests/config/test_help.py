@@ -9,16 +9,22 @@ FLAT = " ".join(HELP.split())
 
 
 def test_every_key_with_its_description_default_and_choices():
-    every = [keys_of({}), *(kind_keys(section, kind) for section, kinds in KINDS.items() for kind in kinds.table)]
-    for keys in every:
+    # the kinds that simulations share with sources are said once, at data.source
+    shared = KINDS["data.source"].table
+    once = [
+        (at, kind)
+        for at, kinds in KINDS.items()
+        for kind in kinds.table
+        if at != "data.simulation" or kind not in shared
+    ]
+    for keys in [keys_of({}), *(kind_keys(at, kind) for at, kind in once)]:
         for path, key in keys.items():
-            if path.startswith("data.simulation."):
-                continue  # said once, at data.source
             assert f" {path} = " in FLAT
             assert key.help in FLAT
             for choice in key.choices:
                 assert choice in FLAT
     assert "data.simulation: null, or the keys of data.source" in FLAT
+    assert "data.simulation, kind=light_use_efficiency: A light-use" in FLAT and "simulation, kind=table" not in FLAT
     assert "model.hidden = 64 (whole number 1 to 4096)" in FLAT
     assert "data.root = $RACIFLUX_DATA, else ../shared/data" in FLAT
     assert "data.split.fold = null (whole number 0 to 999 or null)" in FLAT

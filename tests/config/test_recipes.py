@@ -1,11 +1,13 @@
 """The recipes that ship: each composes, says what it is, and is what its name promises."""
 
+from dataclasses import replace
+
 import pytest
 from raciflux.config.compose import CONFIGS, compose, read
 from raciflux.config.keys import GROUPS
 from raciflux.config.models import ESTIMATORS, MODELS, NETWORKS
 from raciflux.config.paper_models import PAPER_MODELS
-from raciflux.config.sources import TableSource
+from raciflux.config.sources import LightUseSource, TableSource
 from raciflux.config.transfer import StageConfig
 
 RECIPES = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -80,6 +82,14 @@ def test_leave_site_out_recipes(name, pair):
     assert (config.data.split.kind, config.data.split.fold) == ("leave_site_out", None)
     assert config.transfer.name == "finetune"
     assert isinstance(config.data.simulation, TableSource)
+
+
+@pytest.mark.parametrize("name", ["finetune", "scratch"])
+def test_fluxnet2015_gpp_transfer_is_fluxnet2015_gpp_with_a_simulation_on_its_towers(name):
+    config = compose(["experiment=fluxnet2015_gpp_transfer", f"transfer={name}"])
+    plain = compose(["experiment=fluxnet2015_gpp", "data.split.file=fluxnet2015_spatial_v1"])
+    assert config.transfer.name == name
+    assert config.data == replace(plain.data, simulation=LightUseSource())
 
 
 @pytest.mark.parametrize("name", MODELS)

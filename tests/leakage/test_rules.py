@@ -11,7 +11,19 @@ from typing import NamedTuple
 import pytest
 from raciflux.errors import UserError
 
-from . import choices, clusters, comparisons, fluxes, guesses, learners, networks, pretraining, scores, visibility
+from . import (
+    choices,
+    clusters,
+    comparisons,
+    fluxes,
+    guesses,
+    learners,
+    networks,
+    own_simulation,
+    pretraining,
+    scores,
+    visibility,
+)
 from .world import Leak
 
 
@@ -48,6 +60,12 @@ TABLE = [
     Row(5, "sites enter by 180 scored days, predicted or not", scores.check_sites, scores.SITES),
     Row(5, "a split in time goes by whole years", scores.check_years, scores.YEARS),
     Row(6, "pretraining keeps away from test clusters", pretraining.check_pretraining, pretraining.PRETRAINING),
+    Row(
+        6,
+        "a run on the towers' weather sees no flux, no test",
+        own_simulation.check_own_simulation,
+        own_simulation.OWN_SIMULATION,
+    ),
     Row(7, "causal means causal, and the others carry the mark", networks.check_causality, networks.CAUSALITY),
     Row(7, "the record is read up to the day", networks.check_record, networks.RECORD),
     Row(7, "trees read the record up to the day", networks.check_trees, networks.TREES),

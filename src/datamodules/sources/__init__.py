@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...config.sources import Source
+from ...config.sources import LightUseSource, Source
 from ...errors import UserError
 from ..cube import attributes, validate
-from . import embedded, pooled, stored_cube, table
+from . import embedded, light_use, pooled, stored_cube, table
 from .agriculture import agroflux, pykgml
 from .fluxnet import read as fluxnet
 from .gridded import read as gridded
@@ -56,3 +56,21 @@ def read(
     cube = READERS[source.kind](pair, source, Path(root), sites)
     distance = xr.DataArray(np.abs(cube["lat"].to_numpy()).astype(np.float32), dims="site", attrs=attributes("abs_lat"))
     return validate(cube.assign(abs_lat=distance), f"source {source.kind}")
+
+
+def read_simulation(pair: str, simulation: Source | LightUseSource, root: Path, towers: xr.Dataset) -> xr.Dataset:
+    """Read ``data.simulation`` into a validated cube, or run it on the drivers of the towers that ``data.source`` gave.
+
+    Parameters
+    ----------
+    pair, simulation, root : as ``read`` takes them.
+    towers : cube of the observations, every site of it; looked at only by a simulation that runs on it.
+
+    Raises
+    ------
+    UserError
+        As ``read``; or the towers lack what the simulation runs on.
+    """
+    if isinstance(simulation, LightUseSource):
+        return validate(light_use.run_on(towers), f"simulation {simulation.kind}")
+    return read(pair, simulation, root)
