@@ -1,0 +1,85 @@
+"""Tiny towers and a tiny simulation elsewhere, and whole trainings that go from one to the other."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from raciflux.config.models import LstmConfig
+from raciflux.config.schema import (
+    Config,
+    DataConfig,
+    HeadConfig,
+    LoggerConfig,
+    SplitConfig,
+    TrainerConfig,
+    WindowConfig,
+)
+from raciflux.config.transfer import StageConfig, TransferConfig
+from raciflux.datamodules import PAIRS
+from raciflux.datamodules.roles import choose, scored_days
+from raciflux.datamodules.towers import describe_towers
+from raciflux.workflow.learn import Learned, learn
+from raciflux.workflow.prepare import Prepared
+from raciflux.workflow.progress import RunProgress
+from raciflux.workflow.stages import quiet
+
+from worlds import CLUSTER_KM, clusters, tiny_cube, tiny_split
+
+PAIR = "terrestrial_gpp"
+STAGE = StageConfig(steps=4, check_every=2, batch_size=8)
+CONFIG = Config(
+    experiment="tiny",
+    model=LstmConfig(hidden=6),
+    head=HeadConfig(),
+    data=DataConfig(
+        pair=PAIR,
+        split=SplitConfig(min_scored_days=30, cluster_km=CLUSTER_KM),
+        window=WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3),
+    ),
+    transfer=TransferConfig(name="finetune", pretrain=STAGE, finetune=STAGE),
+    trainer=TrainerConfig(accelerator="cpu", progress=False),
+    logger=LoggerConfig(wandb="disabled"),
+)
+
+
+def simulated_cube(at: xr.Dataset | None = None, sites: int = 10) -> xr.Dataset:
+    """A simulation of GPP on every day; far from the towers, or at the places ``at`` of a cube."""
+    cube = tiny_cube(sites, 400, seed=5)
+    names = [f"cell{i}" for i in range(sites)]
+    lat = cube["lat"] - 60 if at is None else at["lat"][:sites].to_numpy()
+    lon = cube["lon"] if at is None else at["lon"][:sites].to_numpy()
+    flux = np.nan_to_num(cube["GPP"].to_numpy(), nan=3.0) + 5.0
+    cube = cube.drop_vars(["GPP_qc", "GPP_measured"]).assign(GPP=(("site", "time"), flux, cube["GPP"].attrs))
+    return cube.assign_coords(
+        site_id=("site", np.array(names)), lat=("site", np.asarray(lat)), lon=("site", np.asarray(lon))
+    )
+
+
+def prepared_of(towers: xr.Dataset, simulation: xr.Dataset) -> Prepared:
+    roles = choose(PAIRS[PAIR].pair, [towers, simulation])
+    measured, _ = scored_days(towers, roles.targets, "measured")
+    described = describe_towers(towers, clusters(towers), measured.any(-1))
+    return Prepared(towers, clusters(towers), simulation, roles, described, (0, 1, 2), ())
+
+
+def transferred(
+    folder: Path,
+    towers: xr.Dataset | None = None,
+    simulation: xr.Dataset | None = None,
+    fold: int = 0,
+    config: Config = CONFIG,
+    said: list[str] | None = None,
+    **transfer: Any,
+) -> Learned:
+    """Learn one fold; ``transfer`` are keys of the section, ``said`` takes the lines that a user would read."""
+    quiet()
+    towers = tiny_cube() if towers is None else towers
+    simulation = simulated_cube() if simulation is None else simulation
+    config = replace(config, output=str(folder.parent), transfer=replace(config.transfer, **transfer))
+    progress = RunProgress(1, False, speaks=False)
+    if said is not None:
+        progress.say = said.append  # type: ignore[method-assign]
+    folder.mkdir(exist_ok=True)
+    return learn(config, prepared_of(towers, simulation), tiny_split(towers, fold), folder, progress)
