@@ -3,6 +3,7 @@
 import pytest
 import torch
 from raciflux.modules.checkpoints import network_weights
+from raciflux.transfer import Thaw
 from two_domains import transferred
 
 
