@@ -56,6 +56,11 @@ class Roles:
         return tuple(slow_name(name, span) for span in SLOW_SPANS for name in self.fast)
 
     @property
+    def marked(self) -> "Roles":
+        """These roles with the domain, simulated or observed, as one more driver that is the same on all days."""
+        return replace(self, fast=(*self.fast, "SIMULATED"))
+
+    @property
     def stacked(self) -> "Roles":
         """These roles with the simulated flux of each target as one more fast driver."""
         return replace(self, fast=(*self.fast, *(name + SIMULATED_SUFFIX for name in self.targets)))

@@ -1,6 +1,8 @@
 """The one LightningModule that trains every network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TypedDict, cast
 
 import lightning
 import torch
@@ -15,7 +17,24 @@ from .balance import Balance
 from .outputs import OUTPUTS
 from .outputs.quantiles import mean_over_levels
 
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (read-out, target, mask) -> scalar
+
 QUANTILES = tuple(round(0.05 * i, 2) for i in range(1, 20))  # levels that a distribution's predictions are stored at
+
+
+class Domains(TypedDict):
+    """A batch of the towers and one of the simulation."""
+
+    towers: Batch
+    simulation: Batch
+
+
+class DomainLoss(nn.Module):
+    """What a technique makes of a batch of each domain; a technique's own is a subclass."""
+
+    def forward(self, module: "FluxModule", batch: Domains) -> Tensor:
+        """Return the loss, in scaled units."""
+        raise NotImplementedError
 
 
 class FluxModule(lightning.LightningModule):
@@ -38,6 +57,8 @@ class FluxModule(lightning.LightningModule):
     ----------
     rates : learning rates of parts of the network as shares of the stage's; 1 for a part that is not named.
     penalties : added to the training loss, each logged under its name; callbacks of transfer put them here.
+    domains : the loss of a batch of towers and one of the simulation, where both are trained on at once; put here by
+        the callback of a technique. What it trains itself goes to the optimiser with the network.
     """
 
     target_mean: Tensor  # (target,)
@@ -64,6 +85,7 @@ class FluxModule(lightning.LightningModule):
         self.stage = stage
         self.rates: dict[str, float] = {}
         self.penalties: dict[str, Callable[[], Tensor]] = {}
+        self.domains: DomainLoss | None = None
         self.validation = nn.ModuleList(SiteStatistics(sites) for _ in layout.targets)
         self.register_buffer("target_mean", torch.tensor([scale.mean for scale in scales]))
         self.register_buffer("target_std", torch.tensor([scale.std for scale in scales]))
@@ -106,23 +128,38 @@ class FluxModule(lightning.LightningModule):
         quantiles = self.output.quantiles(raw, self.levels)
         return None if quantiles is None else self.in_units(quantiles.movedim(-1, 0)).movedim(0, -1)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch, in scaled units."""
-        of_network = getattr(self.network, "training_loss", None)
-        loss = self._loss(batch) if of_network is None else of_network(batch, self.loss)
+    def training_step(self, batch: Batch | Domains, batch_idx: int) -> Tensor:
+        """Return the loss of a batch, or of one of each domain, in scaled units."""
+        if self.domains is not None:
+            both = cast(Domains, batch)
+            towers, loss = both["towers"], self.domains(self, both)
+        else:
+            towers = cast(Batch, batch)
+            loss = self.loss_of(towers, self.loss)
+        size = len(towers["site"])
         for name, penalty in self.penalties.items():
             value = penalty()
-            self.log(f"train/{name}", value, batch_size=len(batch["site"]))
+            self.log(f"train/{name}", value, batch_size=size)
             loss = loss + value
-        self.log("train/loss", loss, batch_size=len(batch["site"]))
+        self.log("train/loss", loss, batch_size=size)
         return loss
 
-    def _loss(self, batch: Batch) -> Tensor:
-        """Return the loss of a network that is asked one thing only."""
+    def loss_of(self, batch: Batch, loss: Loss) -> Tensor:
+        """Return what the network is trained by on a batch, under a loss of read-outs such as ``self.loss``."""
+        of_network = getattr(self.network, "training_loss", None)
+        if of_network is not None:
+            told: Tensor = of_network(batch, loss)
+            return told
         narrowed, auxiliary = (getattr(self.network, name, None) for name in ("training_mask", "auxiliary_loss"))
         mask = batch["target_mask"] if narrowed is None else narrowed(batch["target_mask"])
-        loss = self.loss(self.network(batch), batch["target"], mask)
-        return loss if auxiliary is None else loss + auxiliary(batch)
+        plain = loss(self.network(batch), batch["target"], mask)
+        return plain if auxiliary is None else torch.add(plain, auxiliary(batch))
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Answer about another cube than the one whose places the network looks up, for as long as this lasts."""
+        with getattr(self.network, "elsewhere", nullcontext)():
+            yield
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the per-site sums, in units."""
@@ -162,9 +199,10 @@ class FluxModule(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW under one cycle of the learning rate (Smith and Topin 2019, arXiv 1708.07120)."""
         of_rate: dict[float, list[nn.Parameter]] = {}
-        for name, parameter in self.network.named_parameters():
+        for name, parameter in self.named_parameters():
             if parameter.requires_grad:
-                of_rate.setdefault(self.rates.get(name.split(".")[0], 1.0), []).append(parameter)
+                part = name.removeprefix("network.").split(".")[0]
+                of_rate.setdefault(self.rates.get(part, 1.0), []).append(parameter)
         peaks = [self.stage.learning_rate * share for share in of_rate]
         groups = [{"params": of_share, "lr": peak} for of_share, peak in zip(of_rate.values(), peaks, strict=True)]
         optimizer = torch.optim.AdamW(groups, lr=self.stage.learning_rate, weight_decay=self.stage.weight_decay)

@@ -5,7 +5,8 @@ asked about. The paper's abstract gives the idea and no code; how each part is b
 ``docs/architecture.md``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +95,16 @@ class Raci(nn.Module):
         if isinstance(self.head, MomentHead):
             total = total + self.moment_weight * self.head.loss(moments, batch)
         return total
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Find nobody and hear no trees, for as long as this lasts: both know the places of one cube alone."""
+        with ExitStack() as away:
+            if self.retrieval is not None:
+                away.enter_context(self.retrieval.finding_nobody())
+            if self.first_guess is not None:
+                away.enter_context(self.first_guess.unknown())
+            yield
 
     def costs(self) -> dict[str, float]:
         """Tell what searching for neighbours has cost in training, for the log; nothing with keys that stay."""

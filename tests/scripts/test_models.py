@@ -11,7 +11,7 @@ from raciflux.evaluation.run_folder import RunFolder
 
 from .conftest import TINY, load_script
 
-OTHERS = ("model.", "data.source.", "data.simulation.", "transfer.pretrain.")
+OTHERS = ("model.", "data.source.", "data.simulation.", "transfer.pretrain.", "transfer.finetune.batch_size")
 WORLD = [
     *(text for text in TINY if not text.startswith(OTHERS)),
     "transfer=scratch",
