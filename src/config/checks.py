@@ -3,6 +3,7 @@
 import re
 
 from ..errors import UserError
+from .knowledge import check_pair
 from .models import NETWORKS, PARTS
 from .paper_models import PAPER_HEADS, PAPER_MODELS, PAPER_PARTS
 from .raci import RaciConfig
@@ -30,6 +31,7 @@ def check(config: Config) -> None:
     _check_split(config)
     _check_models(config)
     _check_uncertainty(config)
+    _check_knowledge(config)
     _check_transfer(config)
     _check_trainer(config)
 
@@ -187,6 +189,17 @@ def _check_uncertainty(config: Config) -> None:
             "calibration.kind=cross_conformal needs a split over sites, and data.split.kind=temporal is one in time; "
             "take calibration.kind=none"
         )
+
+
+def _check_knowledge(config: Config) -> None:
+    models = (config.model.name, *config.compare)
+    for name in config.knowledge.weights():
+        if not any(model in NETWORKS | PAPER_MODELS for model in models):
+            raise UserError(
+                f"knowledge.{name} is a loss of networks, but {' and '.join(models)} learn without gradients; "
+                f"take knowledge.{name}=0, or a network, such as model=lstm"
+            )
+    check_pair(config.knowledge, config.data.pair)
 
 
 def _check_transfer(config: Config) -> None:

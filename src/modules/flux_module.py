@@ -11,6 +11,8 @@ from ..config.schema import HeadConfig, StageConfig
 from ..contracts import Batch, Layout, TargetScale, from_asinh, to_asinh
 from ..evaluation.site_statistics import SiteStatistics
 from .balance import Balance
+from .knowledge import Knowledge
+from .losses import Loss
 from .outputs import OUTPUTS
 from .outputs.quantiles import mean_over_levels
 
@@ -32,6 +34,7 @@ class FluxModule(lightning.LightningModule):
         transform.
     sites : number of sites of the cube, for the per-site statistics.
     stage : optimiser settings.
+    knowledge : terms that are added to the training loss; None adds none.
     """
 
     target_mean: Tensor  # (target,)
@@ -48,6 +51,7 @@ class FluxModule(lightning.LightningModule):
         scales: Sequence[TargetScale],
         sites: int,
         stage: StageConfig,
+        knowledge: Knowledge | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -56,6 +60,7 @@ class FluxModule(lightning.LightningModule):
         self.output = OUTPUTS[head.kind](head)
         self.balance = Balance.among(layout.targets)
         self.stage = stage
+        self.knowledge = knowledge
         self.validation = nn.ModuleList(SiteStatistics(sites) for _ in layout.targets)
         self.register_buffer("target_mean", torch.tensor([scale.mean for scale in scales]))
         self.register_buffer("target_std", torch.tensor([scale.std for scale in scales]))
@@ -99,18 +104,45 @@ class FluxModule(lightning.LightningModule):
         return None if quantiles is None else self.in_units(quantiles.movedim(-1, 0)).movedim(0, -1)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch, in scaled units."""
-        of_network = getattr(self.network, "training_loss", None)
-        loss = self._loss(batch) if of_network is None else of_network(batch, self.loss)
+        """Return the loss of a batch, in scaled units, with what its breaches of knowledge cost."""
+        loss = self._loss(batch, self.loss) if self.knowledge is None else self._guided_loss(batch, self.knowledge)
         self.log("train/loss", loss, batch_size=len(batch["site"]))
         return loss
 
-    def _loss(self, batch: Batch) -> Tensor:
-        """Return the loss of a network that is asked one thing only."""
-        narrowed, auxiliary = (getattr(self.network, name, None) for name in ("training_mask", "auxiliary_loss"))
+    def _loss(self, batch: Batch, judge: Loss) -> Tensor:
+        """Return the network's loss, in which ``judge`` says what each of its read-outs costs."""
+        names = ("training_loss", "training_mask", "auxiliary_loss")
+        of_network, narrowed, auxiliary = (getattr(self.network, name, None) for name in names)
+        if of_network is not None:
+            all_of_it: Tensor = of_network(batch, judge)
+            return all_of_it
         mask = batch["target_mask"] if narrowed is None else narrowed(batch["target_mask"])
-        loss = self.loss(self.network(batch), batch["target"], mask)
+        loss = judge(self.network(batch), batch["target"], mask)
         return loss if auxiliary is None else loss + auxiliary(batch)
+
+    def _guided_loss(self, batch: Batch, knowledge: Knowledge) -> Tensor:
+        """Return the loss with that of knowledge, which is asked of every read-out that the network is judged by.
+
+        To ask how a flux responds, the same pass is made again over other drivers. Each pass starts from one seed: with
+        another dropout, or another question of own days, the answers would differ by more than the response.
+        """
+        seed = int(torch.randint(2**31, ()))
+
+        def answered(asked: Batch) -> tuple[Tensor, list[Tensor]]:
+            fluxes: list[Tensor] = []
+
+            def judge(raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+                fluxes.append(self.flux(raw))
+                return self.loss(raw, target, mask)
+
+            torch.manual_seed(seed)
+            return self._loss(asked, judge), fluxes
+
+        loss, fluxes = answered(batch)
+        penalties = knowledge.penalties(batch, fluxes, lambda asked: answered(asked)[1])
+        logged = {f"train/knowledge/{name}": penalty for name, penalty in penalties.items()}
+        self.log_dict(logged, batch_size=len(batch["site"]))
+        return loss + knowledge.weighted(penalties)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the per-site sums, in units."""
