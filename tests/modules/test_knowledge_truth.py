@@ -73,14 +73,14 @@ def truth_asked(data: FluxDataModule, batch: Batch, patch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(("pair", "term"), SPOKEN)
 def test_the_truth_obeys(worlds, pair, term, monkeypatch):
-    """But for a thousandth of the spread: a spell's after-effects, such as drier soil, reach the next one."""
+    """To the last day, but for methane, where a warm spell dries a few wetlands: a thousandth of the spread."""
     data = worlds[pair]
     batch, known = every_day(data), known_of(data, **{term: 1.0})
     assert known is not None
     torch.manual_seed(0)
     truth = laid_out(truth_of(data), batch)
     cost = known.penalties(batch, [truth], truth_asked(data, batch, monkeypatch))[term].item()
-    assert cost <= (2e-4 if term in ("temperature", "light") else 0.0)
+    assert cost <= (1e-3 if (pair, term) == ("wetland_ch4", "temperature") else 0.0)
 
 
 @pytest.mark.parametrize(("pair", "term"), [each for each in SPOKEN if each[1] in ("temperature", "light")])

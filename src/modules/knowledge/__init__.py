@@ -20,8 +20,8 @@ WARMER = 2.0  # K
 WARMTH = ("TA", "TA_MIN", "TA_MAX", "TS")  # drivers that a warm spell raises together
 # Daily mean air temperatures, degC, between which warmth is known to raise a flux. Ecosystem respiration: Lloyd and
 # Taylor 1994, Mahecha et al. 2010 (doi:10.1126/science.1189587); methane: Yvon-Durocher et al. 2014
-# (doi:10.1038/nature13164). Below, soils are frozen; above, a warm spell also dries them: in the embedded world, where
-# warmth may, the true methane of a wetland in ten then falls.
+# (doi:10.1038/nature13164). Below, soils are frozen; above, a warm spell also dries them: on up to a fifth of such days
+# the true methane of the embedded world falls.
 WARMTH_BAND = {"RECO": (0.0, 25.0), "FCH4": (0.0, 20.0)}
 
 BRIGHTER = 20.0  # W m-2 of shortwave
