@@ -196,7 +196,7 @@ def _check_knowledge(config: Config) -> None:
     for name in config.knowledge.weights():
         if not any(model in NETWORKS | PAPER_MODELS for model in models):
             raise UserError(
-                f"knowledge.{name} is a loss of networks, but {' and '.join(models)} learn without gradients; "
+                f"knowledge.{name} is a loss of networks, and none of {', '.join(models)} is one; "
                 f"take knowledge.{name}=0, or a network, such as model=lstm"
             )
     check_pair(config.knowledge, config.data.pair)

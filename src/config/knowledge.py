@@ -78,7 +78,7 @@ def check_pair(config: KnowledgeConfig, pair: str) -> None:
             "; its NEE is RECO - GPP exactly, without a loss" if (name, pair) == ("balance", "carbon_balance") else ""
         )
         raise UserError(
-            f"knowledge.{name} says nothing of data.pair={pair}{exact}; take knowledge.{name}=0, or one of the pairs "
+            f"knowledge.{name} says nothing of data.pair={pair}{exact}; take knowledge.{name}=0; it is for "
             f"{', '.join(pairs)}"
         )
 

@@ -65,18 +65,18 @@ from raciflux.modules import NETWORKS
         ),
         (
             ["model=climatology", "compare=[lightgbm]", "knowledge.range=1"],
-            "knowledge.range is a loss of networks, but climatology and lightgbm learn without gradients; "
+            "knowledge.range is a loss of networks, and none of climatology, lightgbm is one; "
             "take knowledge.range=0, or a network",
         ),
         (
             ["data=carbon_balance", "knowledge.balance=1"],
             "knowledge.balance says nothing of data.pair=carbon_balance; its NEE is RECO - GPP exactly, without a "
-            "loss; take knowledge.balance=0, or one of the pairs terrestrial_carbon",
+            "loss; take knowledge.balance=0; it is for terrestrial_carbon",
         ),
         (["knowledge.light=0.1"], "knowledge.light says nothing of data.pair=wetland_ch4; take knowledge.light=0"),
         (
             ["data=soil_sink_ch4", "data.source={kind: cube, path: x}", "data.root=.", "knowledge.temperature=1"],
-            "knowledge.temperature says nothing of data.pair=soil_sink_ch4; take knowledge.temperature=0, or one of",
+            "data.pair=soil_sink_ch4; take knowledge.temperature=0; it is for wetland_ch4",
         ),
         (["model=transformer", "model.heads=3"], "model.hidden=64 cannot be shared evenly by 3 heads; 66 could"),
         (["model=itransformer", "model.hidden=6"], "model.hidden=6 cannot be shared evenly by 4 heads; 8 could"),
