@@ -65,6 +65,11 @@ TARGETS: dict[str, Variable] = {
 # NEE = RECO - GPP: what takes carbon up and what gives it back. Whoever predicts all three keeps this.
 NET, SOURCE, SINK = "NEE", "RECO", "GPP"
 
+CARBON = 12.011  # g mol-1, IUPAC 2021
+# Photons (400-700 nm) per joule of shortwave, umol J-1: Meek et al. 1984, 10.2134/agronj1984.00021962007600060018x,
+# as SPLASH and the P-model use it (Davis et al. 2017, 10.5194/gmd-10-689-2017). A mean over skies, not an exact factor.
+PHOTONS_PER_JOULE = 2.04
+
 STATICS: dict[str, Variable] = {
     "elevation": Variable("m", "elevation above sea level", (-500.0, 6000.0)),
     "abs_lat": Variable("degrees", "distance from the equator in latitude", (0.0, 90.0)),

@@ -3,6 +3,7 @@
 import re
 
 from ..errors import UserError
+from .knowledge import check_pair
 from .models import NETWORKS
 from .paper_models import PAPER_HEADS, PAPER_MODELS
 from .raci import RaciConfig
@@ -32,6 +33,7 @@ def check(config: Config) -> None:
     _check_split(config)
     _check_models(config)
     _check_uncertainty(config)
+    _check_knowledge(config)
     check_transfer(config)
     _check_trainer(config)
 
@@ -194,6 +196,17 @@ def _check_uncertainty(config: Config) -> None:
             "calibration.kind=cross_conformal needs a split over sites, and data.split.kind=temporal is one in time; "
             "take calibration.kind=none"
         )
+
+
+def _check_knowledge(config: Config) -> None:
+    models = (config.model.name, *config.compare)
+    for name in config.knowledge.weights():
+        if not any(model in NETWORKS | PAPER_MODELS for model in models):
+            raise UserError(
+                f"knowledge.{name} is a loss of networks, and none of {', '.join(models)} is one; "
+                f"take knowledge.{name}=0, or a network, such as model=lstm"
+            )
+    check_pair(config.knowledge, config.data.pair)
 
 
 def _check_trainer(config: Config) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from .declare import key
+from .knowledge import KnowledgeConfig
 from .models import MODELS
 from .transfer import TransferConfig
 
@@ -180,6 +181,7 @@ class Config:
     label: str | None = key(None, "what tables call the model, to tell variants of one apart; null: its own name")
     head: HeadConfig = key(HeadConfig, "what networks say of each day")
     calibration: CalibrationConfig = key(CalibrationConfig, "prediction intervals")
+    knowledge: KnowledgeConfig = key(KnowledgeConfig, "what is known beforehand, as losses of networks")
     transfer: TransferConfig = key(TransferConfig, "from simulation to observations")
     trainer: TrainerConfig = key(TrainerConfig, "what it runs on")
     logger: LoggerConfig = key(LoggerConfig, "logging")

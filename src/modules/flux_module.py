@@ -14,10 +14,10 @@ from ..config.transfer import StageConfig
 from ..contracts import Batch, Layout, TargetScale, from_asinh, to_asinh
 from ..evaluation.site_statistics import SiteStatistics
 from .balance import Balance
+from .knowledge import Knowledge
+from .losses import Loss
 from .outputs import OUTPUTS
 from .outputs.quantiles import mean_over_levels
-
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (read-out, target, mask) -> scalar
 
 QUANTILES = tuple(round(0.05 * i, 2) for i in range(1, 20))  # levels that a distribution's predictions are stored at
 
@@ -52,6 +52,7 @@ class FluxModule(lightning.LightningModule):
         transform.
     sites : number of sites of the cube, for the per-site statistics.
     stage : optimiser settings.
+    knowledge : terms that are added to the training loss; None adds none.
 
     Attributes
     ----------
@@ -75,6 +76,7 @@ class FluxModule(lightning.LightningModule):
         scales: Sequence[TargetScale],
         sites: int,
         stage: StageConfig,
+        knowledge: Knowledge | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -86,6 +88,7 @@ class FluxModule(lightning.LightningModule):
         self.rates: dict[str, float] = {}
         self.penalties: dict[str, Callable[[], Tensor]] = {}
         self.domains: DomainLoss | None = None
+        self.knowledge = knowledge
         self.validation = nn.ModuleList(SiteStatistics(sites) for _ in layout.targets)
         self.register_buffer("target_mean", torch.tensor([scale.mean for scale in scales]))
         self.register_buffer("target_std", torch.tensor([scale.std for scale in scales]))
@@ -130,6 +133,7 @@ class FluxModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch | Domains, batch_idx: int) -> Tensor:
         """Return the loss of a batch, or of one of each domain, in scaled units."""
+        loss: Tensor
         if self.domains is not None:
             both = cast(Domains, batch)
             towers, loss = both["towers"], self.domains(self, both)
@@ -144,22 +148,57 @@ class FluxModule(lightning.LightningModule):
         self.log("train/loss", loss, batch_size=size)
         return loss
 
-    def loss_of(self, batch: Batch, loss: Loss) -> Tensor:
-        """Return what the network is trained by on a batch, under a loss of read-outs such as ``self.loss``."""
-        of_network = getattr(self.network, "training_loss", None)
-        if of_network is not None:
-            told: Tensor = of_network(batch, loss)
-            return told
-        narrowed, auxiliary = (getattr(self.network, name, None) for name in ("training_mask", "auxiliary_loss"))
-        mask = batch["target_mask"] if narrowed is None else narrowed(batch["target_mask"])
-        plain = loss(self.network(batch), batch["target"], mask)
-        return plain if auxiliary is None else torch.add(plain, auxiliary(batch))
+    def loss_of(self, batch: Batch, judge: Loss) -> Tensor:
+        """Return what the network is trained by on a batch, with what its breaches of knowledge cost.
+
+        Parameters
+        ----------
+        judge : says what each read-out of the network costs, such as ``self.loss``.
+        """
+        if self.knowledge is None:
+            return self._loss(batch, judge)
+        return self._guided_loss(batch, self.knowledge, judge)
 
     @contextmanager
     def elsewhere(self) -> Iterator[None]:
         """Answer about another cube than the one whose places the network looks up, for as long as this lasts."""
         with getattr(self.network, "elsewhere", nullcontext)():
             yield
+
+    def _loss(self, batch: Batch, judge: Loss) -> Tensor:
+        """Return the network's loss, in which ``judge`` says what each of its read-outs costs."""
+        names = ("training_loss", "training_mask", "auxiliary_loss")
+        of_network, narrowed, auxiliary = (getattr(self.network, name, None) for name in names)
+        if of_network is not None:
+            all_of_it: Tensor = of_network(batch, judge)
+            return all_of_it
+        mask = batch["target_mask"] if narrowed is None else narrowed(batch["target_mask"])
+        loss = judge(self.network(batch), batch["target"], mask)
+        return loss if auxiliary is None else loss + auxiliary(batch)
+
+    def _guided_loss(self, batch: Batch, knowledge: Knowledge, judge: Loss) -> Tensor:
+        """Return the loss with that of knowledge, which is asked of every read-out that the network is judged by.
+
+        To ask how a flux responds, the same pass is made again over other drivers. Each pass starts from one seed: with
+        another dropout, or another question of own days, the answers would differ by more than the response.
+        """
+        seed = int(torch.randint(2**31, ()))
+
+        def answered(asked: Batch) -> tuple[Tensor, list[Tensor]]:
+            fluxes: list[Tensor] = []
+
+            def heard(raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+                fluxes.append(self.flux(raw))
+                return judge(raw, target, mask)
+
+            torch.manual_seed(seed)
+            return self._loss(asked, heard), fluxes
+
+        loss, fluxes = answered(batch)
+        penalties = knowledge.penalties(batch, fluxes, lambda asked: answered(asked)[1])
+        logged = {f"train/knowledge/{name}": penalty for name, penalty in penalties.items()}
+        self.log_dict(logged, batch_size=len(batch["site"]))
+        return loss + knowledge.weighted(penalties)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the per-site sums, in units."""

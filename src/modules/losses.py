@@ -1,7 +1,11 @@
 """Losses over the days that count."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (read-out, target, mask) -> scalar
 
 
 def masked_squared_error(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:

@@ -19,12 +19,11 @@ from .encoders.fast import FastEncoder
 from .encoders.slow import SlowEncoder
 from .first_guess import FirstGuess
 from .heads import FluxHead
+from .losses import Loss
 from .moments import MomentHead
 from .outputs import OUTPUTS
 from .own_days import Evidence, OwnDays
 from .visibility import pose
-
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (read-out, target, mask) -> scalar
 
 
 class Raci(nn.Module):

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..config.knowledge import check_drivers
 from ..config.schema import Config
 from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule, days_with_drivers
@@ -82,6 +83,7 @@ def prepare(config: Config) -> Prepared:
     count = fold_count(data.split, described)
     folds = tuple(range(count)) if data.split.fold is None else (data.split.fold,)
     roles = choose(pair, cubes, data.drop_inputs)
+    check_drivers(config.knowledge, roles.fast)
     for cube in cubes:
         refuse_sites_without(cube, pair)
     notes = _notes(cubes, roles)

@@ -93,6 +93,7 @@ def deciding(config: Config, data: FluxDataModule) -> dict[str, Any]:
         "pair": config.data.pair,
         "model": asdict(config.model),
         "head": asdict(config.head),
+        "knowledge": asdict(config.knowledge),
         "stage": asdict(config.transfer.pretrain),
         "seed": config.seed,
         "precision": config.trainer.precision,

@@ -24,6 +24,7 @@ from ..datamodules.base import FluxDataModule
 from ..modules import TRAINABLE
 from ..modules.checkpoints import load_checkpoint, load_into
 from ..modules.flux_module import FluxModule
+from ..modules.knowledge import knowledge_of
 from ..modules.raci import Raci
 from ..retrieval.bank import Bank
 from .best_checkpoint import BestCheckpoint
@@ -82,7 +83,9 @@ def build_module(
         network.retrieval.attach(bank, table)
     if isinstance(network, Raci) and network.first_guess is not None and guess is not None:
         network.first_guess.attach(guess)
-    return FluxModule(network, data.layout, config.head, data.scaler.targets, len(data.train_sites), stage)
+    scaler, sites = data.scaler, len(data.train_sites)
+    knowledge = knowledge_of(config.knowledge, config.data.pair, data.layout, scaler.targets, scaler.inputs)
+    return FluxModule(network, data.layout, config.head, scaler.targets, sites, stage, knowledge)
 
 
 @contextmanager

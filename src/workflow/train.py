@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 
 from ..atomic import write_text
+from ..config.knowledge import KnowledgeConfig
 from ..config.models import ESTIMATORS, MODELS
 from ..config.schema import CalibrationConfig, Config, HeadConfig
 from ..datamodules.splits import Split
@@ -29,7 +30,8 @@ from .progress import RunProgress
 def models_of(config: Config) -> dict[str, Config]:
     """Return one configuration for each model of a command, by its folder inside the run ("" is the run itself).
 
-    Each stands alone, as if it had been asked for by itself: a model without gradients has no head but a point.
+    Each stands alone, as if it had been asked for by itself: a model without gradients has no head but a point, and no
+    losses of knowledge.
     """
     beside = {
         f"baselines/{name}": replace(
@@ -39,6 +41,7 @@ def models_of(config: Config) -> dict[str, Config]:
             compare=[],
             paper_compat=False,
             head=HeadConfig() if name in ESTIMATORS else config.head,
+            knowledge=KnowledgeConfig() if name in ESTIMATORS else config.knowledge,
         )
         for name in config.compare
     }

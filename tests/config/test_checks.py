@@ -85,6 +85,21 @@ from raciflux.modules import NETWORKS
             ["data=carbon_balance", "head.kind=quantile"],
             "which distributions of the three fluxes cannot; take head.kind=point",
         ),
+        (
+            ["model=climatology", "compare=[lightgbm]", "knowledge.range=1"],
+            "knowledge.range is a loss of networks, and none of climatology, lightgbm is one; "
+            "take knowledge.range=0, or a network",
+        ),
+        (
+            ["data=carbon_balance", "knowledge.balance=1"],
+            "knowledge.balance says nothing of data.pair=carbon_balance; its NEE is RECO - GPP exactly, without a "
+            "loss; take knowledge.balance=0; it is for terrestrial_carbon",
+        ),
+        (["knowledge.light=0.1"], "knowledge.light says nothing of data.pair=wetland_ch4; take knowledge.light=0"),
+        (
+            ["data=soil_sink_ch4", "data.source={kind: cube, path: x}", "data.root=.", "knowledge.temperature=1"],
+            "data.pair=soil_sink_ch4; take knowledge.temperature=0; it is for wetland_ch4",
+        ),
         (["model=transformer", "model.heads=3"], "model.hidden=64 cannot be shared evenly by 3 heads; 66 could"),
         (["model=itransformer", "model.hidden=6"], "model.hidden=6 cannot be shared evenly by 4 heads; 8 could"),
         (["model=pyraformer", "model.hidden=9", "model.heads=2"], "shared evenly by 2 heads; 10 could"),
@@ -133,6 +148,9 @@ def test_contradiction_is_refused(overrides, words):
         ["model=pyraformer", "model.hidden=9", "model.heads=3"],
         ["head.kind=mixture", "head.quantiles=20"],  # a mixture has no levels
         ["model=site_mean", "compare=[lstm]", "head.kind=quantile"],
+        ["model=site_mean", "compare=[lstm]", "knowledge.temperature=1"],
+        ["data=carbon_balance", "knowledge={non_negative: 1, range: 2, temperature: 3, light: 4}"],
+        ["knowledge.range=1", "knowledge.balance=0"],
         ["calibration.kind=cross_conformal", "calibration.level=0.99"],  # quantile heads are widened from any level
         ["data.split.kind=temporal", "calibration.level=0.5"],
         ["trainer.strategy=ddp", "trainer.num_nodes=2"],

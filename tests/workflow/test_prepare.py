@@ -51,6 +51,13 @@ def test_an_impossible_split_or_choice_is_refused(overrides: list[str], said: st
         prepare(config(*overrides))
 
 
+def test_a_term_of_knowledge_without_its_driver_is_refused() -> None:
+    asked = ("data.pair=cropland_gpp", "knowledge.light=1")
+    prepare(config(*asked))
+    with pytest.raises(UserError, match=r"^knowledge.light needs the driver SW or PPFD, .*map a column to SW, or take"):
+        prepare(config(*asked, "data.drop_inputs=[SW]"))
+
+
 def test_sites_without_a_scored_day_are_left_out_and_said(tmp_path: Path) -> None:
     towers = read("wetland_ch4", EmbeddedSource(places=16, years=2), Path())
     silent = str(towers["site_id"].to_numpy()[3])

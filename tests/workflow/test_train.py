@@ -1,6 +1,7 @@
 """Which models a command trains, and how many steps it promises."""
 
 from raciflux.config.compose import compose
+from raciflux.config.knowledge import KnowledgeConfig
 from raciflux.config.models import ClimatologyConfig, CtLstmConfig
 from raciflux.config.raci import RaciConfig
 from raciflux.workflow.train import models_of, total_steps
@@ -22,6 +23,13 @@ def test_the_models_of_a_command_by_their_folders():
 def test_the_models_beside_one_of_a_paper_are_honest_ones():
     models = models_of(compose(["model=paper_lstm", "paper_compat=true", "compare=[ct_lstm]"]))
     assert models[""].paper_compat and not models["baselines/ct_lstm"].paper_compat
+
+
+def test_losses_of_knowledge_are_for_the_networks_of_a_command():
+    weighed = KnowledgeConfig(temperature=2.0)
+    models = models_of(compose(["compare=[ct_lstm, climatology]", "knowledge.temperature=2"]))
+    assert models[""].knowledge == models["baselines/ct_lstm"].knowledge == weighed
+    assert models["baselines/climatology"].knowledge == KnowledgeConfig()
 
 
 def test_steps_are_those_of_networks_in_all_folds_and_stages():

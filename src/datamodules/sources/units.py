@@ -10,17 +10,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...errors import UserError, did_you_mean
-from ...variables import lookup
+from ...variables import CARBON, PHOTONS_PER_JOULE, lookup
 
-CARBON = 12.011  # g mol-1, IUPAC 2021
 CARBON_DIOXIDE = 44.009  # g mol-1
 METHANE = 16.043  # g mol-1
 DAY = 86400.0  # s
 PER_MONTH = " month-1"  # end of a unit that is a sum over the month; readers divide by its days
-
-# Photons (400-700 nm) per joule of shortwave, umol J-1: Meek et al. 1984, 10.2134/agronj1984.00021962007600060018x,
-# as SPLASH and the P-model use it (Davis et al. 2017, 10.5194/gmd-10-689-2017). A mean over skies, not an exact factor.
-PHOTONS_PER_JOULE = 2.04
 
 
 @dataclass(frozen=True)
