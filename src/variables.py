@@ -25,6 +25,8 @@ class Variable:
     standard_name: str = ""
 
 
+SIMULATED = "SIMULATED"  # tells a model that learns both domains at once which one it sees
+
 DRIVERS: dict[str, Variable] = {
     "TA": Variable("degC", "air temperature, daily mean", (-80.0, 60.0), "air_temperature"),
     "TA_MIN": Variable("degC", "air temperature, daily minimum", (-90.0, 55.0), "air_temperature"),
@@ -50,7 +52,7 @@ DRIVERS: dict[str, Variable] = {
     "SAL": Variable("psu", "salinity", (0.0, 60.0)),
     "N_RATE": Variable("gN m-2 a-1", "nitrogen applied this season", (0.0, 100.0)),
     "PLANTED": Variable("1", "a crop stands (1) or not (0)", (0.0, 1.0)),
-    "SIMULATED": Variable("1", "1 where a process model made the flux, 0 where it was observed", (0.0, 1.0)),
+    SIMULATED: Variable("1", "1 where a process model made the flux, 0 where it was observed", (0.0, 1.0)),
     "SW_POT": Variable("W m-2", "extraterrestrial radiation on a horizontal plane", (0.0, 600.0)),
 }
 

@@ -9,8 +9,11 @@ from omegaconf import MISSING
 from .declare import key
 from .models import NETWORKS
 
-TECHNIQUES = ("scratch", "finetune", "stacking", "residual")
-EMULATED = ("stacking", "residual")  # techniques to which a network trained on the simulation says its flux
+TECHNIQUES = ("scratch", "finetune", "residual", "adversarial", "reweight", "stacking", "mixed")
+EMULATED = ("stacking", "residual")  # a network trained on the simulation says its flux to the model
+JOINT = ("adversarial", "reweight", "mixed")  # simulation and observations are trained on in the same step
+# the observations alone have the last stage, which starts from the weights of the first
+FINETUNED = ("finetune", "adversarial", "reweight")
 
 
 @dataclass
@@ -31,8 +34,9 @@ class TransferConfig:
 
     name: str = key(
         MISSING,
-        "scratch: observations alone; finetune: training on them starts from the weights of the pretraining; stacking: "
-        "the flux that the simulation would have is one more input; residual: what is learned is the rest to that flux",
+        "scratch: observations alone; finetune: training on them starts from the weights of the pretraining; residual: "
+        "what is learned is the rest to the simulated flux; adversarial, reweight: both domains at once, then the "
+        "observations alone; stacking: the simulated flux is one more input; mixed: both domains at once, told apart",
         choices=list(TECHNIQUES),
     )
     pretrain: StageConfig = key(StageConfig, "stage on the simulation; ignored by scratch")
@@ -61,11 +65,18 @@ class TransferConfig:
         None, "seed of the pretraining; null takes the run's; a number lets seeds share it", bounds=(0, 2**31 - 1)
     )
     reuse: bool = key(True, "share pretrainings of the same settings and data, kept in the folder pretrained of output")
+    simulated_weight: float = key(1.0, "mixed: weight of the simulation's loss beside the towers'", bounds=(0.0, 1e3))
+    domain_weight: float = key(
+        0.3, "adversarial: share of the discriminator's gradient that is reversed into the encoders", bounds=(0.0, 1e3)
+    )
+    sharpness: float = key(
+        5.0,
+        "reweight: simulated places count as (1 + distance to the nearest tower's moments)^-sharpness",
+        bounds=(0.0, 100.0),
+    )
     freeze: list[str] = key(
-        [], "finetune: parts of the network (slow_encoder, fast_encoder, ...) kept as pretrained while fine-tuning"
+        [], "parts of the network (slow_encoder, fast_encoder, ...) kept as pretrained while fine-tuning"
     )
-    thaw: list[str] = key([], "finetune: parts kept as pretrained up to a step, as PART@STEP (gradual unfreezing)")
-    rates: list[str] = key([], "finetune: learning rates of parts as shares of the stage's, as PART@SHARE")
-    l2_sp: float = key(
-        0.0, "finetune: weight of the squared distance to the pretrained weights (L2-SP)", bounds=(0.0, 1e6)
-    )
+    thaw: list[str] = key([], "parts kept as pretrained up to a step, as PART@STEP (gradual unfreezing)")
+    rates: list[str] = key([], "learning rates of parts while fine-tuning, as shares of the stage's: PART@SHARE")
+    l2_sp: float = key(0.0, "weight of the squared distance to the pretrained weights (L2-SP)", bounds=(0.0, 1e6))

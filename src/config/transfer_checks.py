@@ -5,7 +5,7 @@ from .models import ESTIMATORS, PARTS
 from .paper_models import PAPER_PARTS
 from .raci import RaciConfig
 from .schema import Config
-from .transfer import EMULATED, StageConfig, TransferConfig
+from .transfer import EMULATED, FINETUNED, JOINT, StageConfig, TransferConfig
 
 PAIRED = {"thaw": "fast_encoder@50", "rates": "fast_encoder@0.1"}  # keys whose entries are PART@NUMBER, and one such
 
@@ -28,8 +28,10 @@ def check_transfer(config: Config) -> None:
             "transfer.freeze keeps pretrained parts, but transfer=scratch pretrains none; take transfer.freeze=[]"
         )
     for key in ("freeze", "thaw", "rates", "l2_sp"):
-        if transfer.name != "finetune" and getattr(transfer, key):
-            raise UserError(f"transfer.{key} goes with transfer=finetune, not with {transfer.name}; leave it out")
+        if transfer.name not in FINETUNED and getattr(transfer, key):
+            raise UserError(
+                f"transfer.{key} goes with transfer={', '.join(FINETUNED)}, not with {transfer.name}; leave it out"
+            )
     if transfer.emulator is not None and transfer.name not in EMULATED:
         raise UserError(
             f"transfer.emulator goes with transfer={' or '.join(EMULATED)}, not with {transfer.name}; leave it out"
@@ -38,6 +40,11 @@ def check_transfer(config: Config) -> None:
         raise UserError(
             f"transfer={transfer.name}: model={config.model.name} cannot learn the simulation; "
             "add transfer.emulator=lstm or another network"
+        )
+    if transfer.name in JOINT and config.data.pair == "carbon_balance" and transfer.align != "units":
+        raise UserError(
+            f"transfer={transfer.name}: NEE = RECO - GPP holds in units, and transfer.align=moments gives each domain "
+            "a scale of its own; take transfer.align=units"
         )
     _check_parts(config)
     for name, stage in stages(config).items():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..contracts import Layout, WindowLayout
 from ..errors import UserError
-from ..variables import MEASURED_SUFFIX, QC_SUFFIX, SIMULATED_SUFFIX, SLOW_SCALES, slow_name
+from ..variables import MEASURED_SUFFIX, QC_SUFFIX, SIMULATED, SIMULATED_SUFFIX, SLOW_SCALES, slow_name
 
 # The two trailing spans, in days, over which the slow encoder reads each driver: a month and a year.
 SLOW_SPANS = tuple(SLOW_SCALES.values())
@@ -58,7 +58,7 @@ class Roles:
     @property
     def marked(self) -> "Roles":
         """These roles with the domain, simulated or observed, as one more driver that is the same on all days."""
-        return replace(self, fast=(*self.fast, "SIMULATED"))
+        return replace(self, fast=(*self.fast, SIMULATED))
 
     @property
     def stacked(self) -> "Roles":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..atomic import write_text
 from ..contracts import TargetScale, to_asinh
 from ..errors import UserError
-from ..variables import SIMULATED_SUFFIX, lookup
+from ..variables import SIMULATED, SIMULATED_SUFFIX, lookup
 from .roles import Roles
 
 CONSTANT = 1.0  # the deviation that stands for a constant's, which has none
@@ -55,6 +55,8 @@ class Scaler:
         """
         sites = train.any(1)
         inputs = {name: _moments(name, cube[name].transpose("site", "time").to_numpy()[train]) for name in roles.fast}
+        if SIMULATED in inputs:
+            inputs[SIMULATED] = (0.0, CONSTANT)  # constant in each domain, and the difference is what it tells
         inputs |= {name: _moments(name, cube[name].to_numpy()[sites]) for name in roles.static}
         targets = []
         for i, name in enumerate(roles.targets):

@@ -101,6 +101,8 @@ class RolePool(nn.Module):
         """Weigh the neighbours of each site (batch,) and pool what they bring: the context (batch, width)."""
         if self.queries.numel() == 0:
             raise RuntimeError("RoleAwareRetrieval: attach(bank, table) comes before forward")
+        if self.blind:  # sites of another cube may be asked, which no row here stands for
+            site = torch.zeros_like(site)
         index, distances = self._table()
         entry, distance = index[site], distances[site]
         gap = self.queries[site][:, None] - self.keys[entry]

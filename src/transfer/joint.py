@@ -106,13 +106,13 @@ class Adversarial(DomainLoss):
     Parameters
     ----------
     weight : of the reversed gradient.
-    width : of the discriminator.
+    hidden : width of the encoded days, and of the discriminator.
     """
 
-    def __init__(self, weight: float, width: int = 32) -> None:
+    def __init__(self, weight: float, hidden: int) -> None:
         super().__init__()
         self.weight, self.done = weight, 0.0
-        self.discriminator = nn.Sequential(nn.LazyLinear(width), nn.ReLU(), nn.Linear(width, 1))
+        self.discriminator = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(self, module: FluxModule, batch: Domains) -> Tensor:
         """Return the losses of both domains and of the discriminator."""

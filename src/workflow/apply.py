@@ -26,7 +26,6 @@ from ..retrieval.bank import Bank
 from ..variables import TARGETS
 from .applicability import distance_to_bank
 from .calibration import with_interval
-from .emulator import has_emulator, told
 from .first_guess import first_guess_elsewhere
 from .known_places import as_in_the_run, known_sites
 from .learn import in_units
@@ -37,6 +36,7 @@ from .places import data_of_places
 from .pooled import Pooled
 from .predictions import Predicted, predict_days, scored_folders
 from .stages import StageFolder, build_module, looks_at_own_days, looks_up
+from .transfer import informed_cube
 
 
 def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
@@ -169,7 +169,7 @@ def _calibration(fold: Path, target: str) -> Calibration:
 
 def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool) -> Predicted:
     scaler = Scaler.load(folder / "scaler.yaml")
-    cube = told(config, folder, cube) if has_emulator(config) else cube
+    cube = informed_cube(config, folder, cube)
     of_run = own_past(folder, cube, scaler.roles.targets)
     shown = measured_here(config, cube, scaler.roles.targets) if own_days else of_run
     data = data_of_places(config, scaler, cube, shown)

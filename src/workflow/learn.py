@@ -17,10 +17,8 @@ from ..evaluation.metrics import Sums, rmse
 from ..modules import TRAINABLE
 from ..modules.balance import Balance
 from ..modules.baselines import ESTIMATORS
-from ..transfer import fine_tuning
 from .applicability import distance_to_bank
 from .context import write_context
-from .emulator import has_emulator, with_emulator
 from .first_guess import first_guess, grow_trees
 from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
@@ -28,7 +26,6 @@ from .own_prior import widen_prior
 from .own_residuals import learn_residuals
 from .predictions import Predicted, predict_days
 from .prepare import Prepared, tower_data
-from .pretraining import pretrain
 from .progress import RunProgress
 from .stages import (
     StageFolder,
@@ -39,6 +36,7 @@ from .stages import (
     looks_at_own_days,
 )
 from .tracking import TrackedTraining, tracked_training
+from .transfer import begin, informed
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,7 @@ class Learned:
 def learn(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Learned:
     """Train the model of ``config`` on one split into ``folder``, and predict its test days."""
     with tracked_training(config, folder, split.fold) as tracked:
-        if has_emulator(config):
-            prepared = with_emulator(config, prepared, split, folder, progress, tracked)
+        prepared = informed(config, prepared, split, folder, progress, tracked)
         if config.model.name in TRAINABLE:
             learned = _train_network(config, prepared, split, folder, progress, tracked)
         else:
@@ -109,12 +106,9 @@ def _each_in_units(scaled: NDArray[np.float32], view: TrainingView) -> NDArray[n
 def _train_network(
     config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
 ) -> Learned:
-    """Pretrain on the simulation if its weights are to be fine-tuned, train on the towers, predict the test days."""
-    scaler, callbacks = None, []
-    if config.transfer.name == "finetune":
-        made = pretrain(config, prepared, split, folder, progress, tracked)
-        scaler, callbacks = made.scaler, fine_tuning(config.transfer, made.checkpoint, folder / "transfer.json")
-    data = tower_data(config, prepared, split, scaler)
+    """Begin as the technique of transfer does, train on the towers, predict the test days."""
+    start = begin(config, prepared, split, folder, progress, tracked)
+    data = tower_data(config, prepared, split, start.scaler)
     bank = build_bank(config, data)
     if bank is not None:
         bank.save(folder / "bank.npz")
@@ -125,7 +119,7 @@ def _train_network(
     module = build_module(config, stage, data, bank, guess=first_guess(config, data, folder, bank))
     towers = StageFolder(folder, "towers")
     loggers = tracked.stage("towers", data)
-    fit(config, stage, towers, data, module, callbacks=callbacks, loggers=loggers, progress=progress)
+    fit(config, stage, towers, start.data(data), module, callbacks=start.callbacks, loggers=loggers, progress=progress)
     if looks_at_own_days(config):
         progress.now(f"{config.model.name} own days")
         widen_prior(config, module, data, folder)

@@ -79,6 +79,7 @@ def pretrain(
         else:
             _train(config, data, shared, progress, tracked)
             _record(said, digest, None, home)
+        shutil.copytree(home / "logs" / STAGE, folder / "logs" / STAGE, dirs_exist_ok=True)
         own.checkpoints.mkdir(parents=True, exist_ok=True)
         for name in ("best.ckpt", own.finished.name):  # the mark last: a copy that breaks off is made again
             shutil.copy2(shared.checkpoints / name, own.checkpoints / name)

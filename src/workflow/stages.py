@@ -120,7 +120,7 @@ def fit(
     config: Config,
     stage: StageConfig,
     folder: StageFolder,
-    data: FluxDataModule,
+    data: lightning.LightningDataModule,
     module: FluxModule,
     callbacks: Sequence[Callback],
     loggers: Sequence[Logger],

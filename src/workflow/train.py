@@ -11,6 +11,7 @@ from ..atomic import write_text
 from ..config.knowledge import KnowledgeConfig
 from ..config.models import ESTIMATORS, MODELS
 from ..config.schema import CalibrationConfig, Config, HeadConfig
+from ..config.transfer import FINETUNED
 from ..datamodules.splits import Split
 from ..errors import UserError
 from ..evaluation.conformal import Calibration
@@ -54,7 +55,8 @@ def total_steps(config: Config, folds: int) -> int:
     for one in models_of(config).values():
         network = one.model.name in TRAINABLE
         steps += transfer.finetune.steps if network else 0
-        steps += transfer.pretrain.steps if has_emulator(one) or (network and transfer.name == "finetune") else 0
+        before = has_emulator(one) or (network and transfer.name in FINETUNED)
+        steps += transfer.pretrain.steps if before else 0
     fits = 1 if config.calibration.kind == "none" else 1 + config.calibration.parts
     return folds * fits * steps
 

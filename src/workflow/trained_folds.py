@@ -15,11 +15,11 @@ from ..modules.checkpoints import load_into
 from ..modules.flux_module import FluxModule
 from ..retrieval.bank import Bank
 from .apply import run_config
-from .emulator import has_emulator, told
 from .first_guess import first_guess
 from .own_prior import hold_prior
 from .prepare import Prepared, fold_split, prepare
 from .stages import StageFolder, build_module, looks_up
+from .transfer import informed_cube
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def trained_folds(run: Path) -> Iterator[TrainedFold]:
 
 def _fold(config: Config, prepared: Prepared, fold: int, folder: Path) -> TrainedFold:
     split = fold_split(config, prepared, fold)
-    towers = told(config, folder, prepared.towers) if has_emulator(config) else prepared.towers
+    towers = informed_cube(config, folder, prepared.towers)
     scaler = Scaler.load(folder / "scaler.yaml")
     stage, build = config.transfer.finetune, PAIRS[config.data.pair]
     data = build(towers, prepared.cluster, scaler.roles, split, config.data, stage.batch_size, config.seed, scaler)

@@ -44,7 +44,7 @@ CONFIG = Config(
 )
 
 
-def simulated_cube(at: xr.Dataset | None = None, sites: int = 10) -> xr.Dataset:
+def simulated_cube(at: xr.Dataset | None = None, sites: int = 14) -> xr.Dataset:
     """A simulation of GPP on every day; far from the towers, or at the places ``at`` of a cube."""
     cube = tiny_cube(sites, 400, seed=5)
     names = [f"cell{i}" for i in range(sites)]

@@ -1,0 +1,140 @@
+"""What each technique of transfer does before, or beside, the training on the towers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import lightning
+import numpy as np
+import polars as pl
+import torch
+import xarray as xr
+from lightning.pytorch.callbacks import Callback
+
+from ..config.schema import Config
+from ..config.transfer import JOINT
+from ..datamodules.base import FluxDataModule
+from ..datamodules.cube import attributes
+from ..datamodules.scaling import Scaler
+from ..datamodules.splits import Split
+from ..modules import TRAINABLE
+from ..transfer import JointTraining, PairedDomains, fine_tuning
+from ..transfer.joint import Adversarial, Mixed, Reweighted
+from ..transfer.similarity import moments, similarity_weights
+from ..variables import SIMULATED
+from .emulator import has_emulator, told, with_emulator
+from .prepare import Prepared, simulation_data, tower_data
+from .pretraining import pretrain
+from .progress import RunProgress
+from .stages import StageFolder, build_bank, build_module, fit
+from .tracking import TrackedTraining
+
+JOINT_STAGE, RECORD, WEIGHTS = "joint", "transfer.json", "weights.parquet"
+
+
+@dataclass(frozen=True)
+class Start:
+    """How the training of a network on the towers begins.
+
+    Attributes
+    ----------
+    scaler : of the simulation, whose scales the inputs keep; None lets the towers have their own.
+    callbacks : of the training.
+    simulation : trained on beside the towers; None trains on them alone.
+    """
+
+    scaler: Scaler | None = None
+    callbacks: list[Callback] = field(default_factory=list)
+    simulation: FluxDataModule | None = None
+
+    def data(self, towers: FluxDataModule) -> lightning.LightningDataModule:
+        """Return what the training is fed with."""
+        return towers if self.simulation is None else PairedDomains(towers, self.simulation)
+
+
+def informed(
+    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
+) -> Prepared:
+    """Return the data with the inputs that a technique adds: what an emulator says, or which domain is seen."""
+    if has_emulator(config):
+        return with_emulator(config, prepared, split, folder, progress, tracked)
+    if not _is_marked(config):
+        return prepared
+    assert prepared.simulation is not None
+    towers, simulation = _marked(prepared.towers, 0.0), _marked(prepared.simulation, 1.0)
+    return replace(prepared, towers=towers, simulation=simulation, roles=prepared.roles.marked)
+
+
+def informed_cube(config: Config, folder: Path, cube: xr.Dataset) -> xr.Dataset:
+    """Return any cube with the inputs that the technique of a finished fold added to the towers'."""
+    if has_emulator(config):
+        return told(config, folder, cube)
+    return _marked(cube, 0.0) if _is_marked(config) else cube
+
+
+def begin(
+    config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
+) -> Start:
+    """Do what comes before the training on the towers, and say how that begins."""
+    transfer = config.transfer
+    if transfer.name == "finetune":
+        made = pretrain(config, prepared, split, folder, progress, tracked)
+        return Start(made.scaler, fine_tuning(transfer, made.checkpoint, folder / RECORD))
+    if transfer.name not in JOINT:
+        return Start()
+    simulation = simulation_data(config, prepared, split)
+    if transfer.name == "mixed":
+        return Start(simulation.scaler, [JointTraining(Mixed(transfer.simulated_weight))], simulation)
+    best = _joint_stage(config, prepared, split, simulation, folder, progress, tracked)
+    return Start(simulation.scaler, fine_tuning(transfer, best, folder / RECORD))
+
+
+def _joint_stage(
+    config: Config,
+    prepared: Prepared,
+    split: Split,
+    simulation: FluxDataModule,
+    folder: Path,
+    progress: RunProgress,
+    tracked: TrackedTraining,
+) -> Path:
+    """Train on both domains at once, judged by the towers' validation sites; return the checkpoint."""
+    stage, place = config.transfer.pretrain, StageFolder(folder, JOINT_STAGE)
+    towers = tower_data(config, prepared, split, simulation.scaler)
+    loss = LOSSES[config.transfer.name](config, towers, simulation, folder)
+    module = build_module(config, stage, towers, build_bank(config, towers))
+    loggers = tracked.stage(JOINT_STAGE, towers)
+    fit(config, stage, place, PairedDomains(towers, simulation), module, [JointTraining(loss)], loggers, progress)
+    return place.checkpoints / "best.ckpt"
+
+
+def _reweighted(config: Config, towers: FluxDataModule, simulation: FluxDataModule, folder: Path) -> Reweighted:
+    """Weigh the simulation's places, and write the weights for a user to see: ``site_id, lat, lon, weight``."""
+    observed = moments(towers.scaled_target(), towers.trainable)[towers.train_sites]
+    simulated = moments(simulation.scaled_target(), simulation.trainable)
+    weights = similarity_weights(simulated, observed, config.transfer.sharpness)
+    cube, trained = simulation.cube, simulation.train_sites
+    columns = {name: cube[name].to_numpy() for name in ("site_id", "lat", "lon")} | {"weight": weights}
+    table = pl.DataFrame({name: values[trained] for name, values in columns.items()})
+    table.write_parquet(folder / WEIGHTS)
+    return Reweighted(weights)
+
+
+def _adversarial(config: Config, towers: FluxDataModule, simulation: FluxDataModule, folder: Path) -> Adversarial:
+    torch.manual_seed(config.seed)  # the discriminator starts from the same weights whatever was drawn before
+    return Adversarial(config.transfer.domain_weight, config.model.hidden)
+
+
+LOSSES: dict[str, Callable[[Config, FluxDataModule, FluxDataModule, Path], Adversarial | Reweighted]] = {
+    "adversarial": _adversarial,
+    "reweight": _reweighted,
+}
+
+
+def _is_marked(config: Config) -> bool:
+    return config.transfer.name == "mixed" and config.model.name in TRAINABLE
+
+
+def _marked(cube: xr.Dataset, value: float) -> xr.Dataset:
+    shape = (cube.sizes["site"], cube.sizes["time"])
+    return cube.assign({SIMULATED: (("site", "time"), np.full(shape, value, np.float32), attributes(SIMULATED))})
