@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
             progress.say(f"  [dim]{escape(note)}[/dim]")
         with progress.shown():
             run_all(config, prepared, folder, list(argv), progress)
-        evaluations = evaluate_run(folder)
+        evaluations = evaluate_run(folder, config.report)
         console = Console()
         for evaluation in evaluations:
             print_evaluation(evaluation, console)

@@ -175,6 +175,7 @@ class Config:
     output: str = key("runs", "folder of all runs")
     resume: str | None = key(None, "run folder to go on with; its own config is used")
     compare: list[str] = key([], "models trained beside the main one on the same splits", choices=list(MODELS))
+    report: bool = key(True, "draw figures and write report.html at the end; false leaves that to evaluate.py RUN")
     paper_compat: bool = key(False, "allow the models paper_*: X-MethaneWet's as published, with their faults")
     data: DataConfig = key(DataConfig, "data")
     model: Any = key(MISSING, "the model")

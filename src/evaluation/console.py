@@ -22,7 +22,8 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
         lines.append(f"* without the odd sites of the data set: {', '.join(run.summary['without_odd_sites']['sites'])}")
     for line in lines:
         console.print(f"  {escape(line)}", style="dim")
-    console.print(f"report: {escape(str(evaluation.report))}", soft_wrap=True)
+    if evaluation.report.exists():
+        console.print(f"report: {escape(str(evaluation.report))}", soft_wrap=True)
 
 
 def _print_scores(evaluation: Evaluation, score: str, title: str, console: Console) -> None:

@@ -46,24 +46,26 @@ def score_run(path: Path | str) -> list[Evaluation]:
     return [_score(RunFolder(path, target)) for target in RunFolder(path).targets() or (None,)]
 
 
-def evaluate_run(path: Path | str) -> list[Evaluation]:
+def evaluate_run(path: Path | str, report: bool = True) -> list[Evaluation]:
     """Recompute every number of a run and its baselines, one evaluation a target.
 
-    Rewrites each target's ``metrics.json``, ``figures/``, ``tables/`` and ``report.html``; of several targets, an
-    index of their reports as well.
+    Rewrites each target's ``metrics.json`` and ``tables/`` and, with a ``report``, its ``figures/`` and ``report.html``;
+    of several targets, an index of their reports as well.
     """
-    evaluations = [_written(evaluation) for evaluation in score_run(path)]
-    if evaluations[0].run.folder.target is not None:
+    evaluations = [_written(evaluation, report) for evaluation in score_run(path)]
+    if report and evaluations[0].run.folder.target is not None:
         write_index([evaluation.run for evaluation in evaluations], Path(path) / "report.html")
     return evaluations
 
 
-def _written(evaluation: Evaluation) -> Evaluation:
+def _written(evaluation: Evaluation, report: bool) -> Evaluation:
     run, baselines = evaluation.run, evaluation.baselines
     for model in evaluation.models:
         write_json(model.summary, model.folder.scored_path / "metrics.json")
-    figures = draw_all(run, baselines)
     write_paper_tables(run, baselines, run.folder.scored_path / "tables")
+    if not report:
+        return evaluation
+    figures = draw_all(run, baselines)
     write_report(run, baselines, figures, evaluation.report)
     return replace(evaluation, figures=figures)
 

@@ -6,13 +6,12 @@ from lightning.pytorch.callbacks import Callback
 
 from ..config.transfer import TransferConfig
 from ..config.transfer_checks import numbers_of_parts
-from .domains import PairedDomains
 from .finetune import FineTune
 from .joint import JointTraining
 from .l2_sp import L2SP
 from .thaw import Thaw
 
-__all__ = ["L2SP", "FineTune", "JointTraining", "PairedDomains", "Thaw", "fine_tuning"]
+__all__ = ["L2SP", "FineTune", "JointTraining", "Thaw", "fine_tuning"]
 
 
 def fine_tuning(transfer: TransferConfig, checkpoint: Path, record: Path) -> list[Callback]:

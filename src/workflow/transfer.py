@@ -15,10 +15,11 @@ from ..config.schema import Config
 from ..config.transfer import JOINT
 from ..datamodules.base import FluxDataModule
 from ..datamodules.cube import attributes
+from ..datamodules.paired import PairedDomains
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..modules import TRAINABLE
-from ..transfer import JointTraining, PairedDomains, fine_tuning
+from ..transfer import JointTraining, fine_tuning
 from ..transfer.joint import Adversarial, Mixed, Reweighted
 from ..transfer.similarity import moments, similarity_weights
 from ..variables import SIMULATED

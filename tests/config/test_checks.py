@@ -47,9 +47,10 @@ from raciflux.modules import NETWORKS
         (["transfer=scratch", "transfer.freeze=[head]"], "transfer=scratch pretrains none"),
         (
             ["transfer=stacking", "transfer.freeze=[head]"],
-            "transfer.freeze goes with transfer=finetune, not with stacking",
+            "transfer.freeze goes with transfer=finetune, adversarial, reweight, not with stacking",
         ),
         (["transfer=residual", "transfer.l2_sp=1"], "transfer.l2_sp goes with transfer=finetune"),
+        (["transfer=mixed", "data=carbon_balance"], "transfer=mixed: NEE = RECO - GPP holds in units"),
         (["transfer=residual", "data.simulation=null"], "transfer=residual needs a data.simulation"),
         (["transfer.emulator=lstm"], "transfer.emulator goes with transfer=stacking or residual, not with finetune"),
         (["transfer=stacking", "model=lightgbm"], "model=lightgbm cannot learn the simulation; add transfer.emulator="),

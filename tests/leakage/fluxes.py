@@ -55,9 +55,9 @@ def check_learned_from() -> None:
 def scaler_of_all_sites(patch: pytest.MonkeyPatch) -> None:
     fit = Scaler.fit
 
-    def fit_on_all(cube, roles, train, trainable, asinh_at=None):
+    def fit_on_all(cube, roles, train, trainable, *others):
         everywhere = np.stack([np.isfinite(cube[name].to_numpy()) for name in roles.targets], axis=-1)
-        return fit(cube, roles, np.ones_like(train), everywhere, asinh_at)
+        return fit(cube, roles, np.ones_like(train), everywhere, *others)
 
     patch.setattr(Scaler, "fit", fit_on_all)
 

@@ -16,6 +16,7 @@ WORLD = [
     "calibration.parts=2",
     "calibration.level=0.5",
     "trainer.progress=false",
+    "report=false",
     "logger.wandb=disabled",
 ]
 CALIBRATED = "calibration.kind=cross_conformal"
@@ -31,5 +32,5 @@ def load_script(name: str) -> ModuleType:
 
 def trained(output: Path, *arguments: str) -> Path:
     load_script("train").main([*WORLD, *arguments, f"output={output}"])
-    (folder,) = output.glob("*/*")
+    (folder,) = output.glob("*/*-s[0-9]*")
     return folder

@@ -27,7 +27,7 @@ PLACES = ["data.source.places=12", "data.source.years=2"]
 
 def trained(output: Path, arguments: list[str], places: list[str] = PLACES) -> Path:
     load_script("train").main([*WORLD, *places, *arguments, f"output={output}"])
-    (folder,) = output.glob("*/*")
+    (folder,) = output.glob("*/*-s[0-9]*")
     return folder
 
 

@@ -22,6 +22,7 @@ SMALL = [
     f"data.split.cluster_km={CLUSTER_KM}",
     "data.simulation=null",
     "trainer.progress=false",
+    "report=false",
     "trainer.threads=1",
     "logger.wandb=disabled",
 ]

@@ -20,7 +20,7 @@ def test_towers_are_learned_after_the_runs_of_ecosys(tmp_path, name, target):
     load_script("train").main(
         [f"experiment={name}", *SMALL, f"data.root={tmp_path / 'data'}", f"output={tmp_path / 'runs'}"]
     )
-    (run,) = (tmp_path / "runs").glob("*/*")
+    (run,) = (tmp_path / "runs").glob("*/*-s[0-9]*")
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["scores"] and json.loads((run / "transfer.json").read_text())
     assert f"{target}" in (run / "report.html").read_text()

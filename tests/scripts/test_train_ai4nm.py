@@ -138,7 +138,7 @@ def root(tmp_path_factory) -> Path:
 
 def trained(root: Path, output: Path, arguments: list[str]) -> Path:
     load_script("train").main([*arguments, f"data.root={root}", f"output={output}"])
-    (run,) = output.glob("*/*")
+    (run,) = output.glob("*/*-s[0-9]*")
     return run
 
 

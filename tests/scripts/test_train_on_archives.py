@@ -49,7 +49,7 @@ def test_a_folder_of_archives_trains_and_predicts(downloads, tmp_path):
             "compare=[site_mean]", "trainer.progress=false", "logger.wandb=disabled", f"output={tmp_path / 'runs'}",
         ]
     )  # fmt: skip
-    (run,) = (tmp_path / "runs").glob("*/*")
+    (run,) = (tmp_path / "runs").glob("*/*-s[0-9]*")
     metrics = json.loads((run / "targets" / "GPP" / "metrics.json").read_text())
     assert metrics["scores"] and (run / "report.html").is_file()
     page = tmp_path / "archives.yaml"

@@ -16,7 +16,7 @@ def test_uptake_by_soils_can_be_learned(data_root, tmp_path):
             f"data.root={data_root}", f"output={tmp_path}", "trainer.progress=false", "logger.wandb=disabled",
         ]
     )  # fmt: skip
-    (run,) = tmp_path.glob("*/*")
+    (run,) = tmp_path.glob("*/*-s[0-9]*")
     predicted = xr.open_zarr(run / "predictions.zarr")["prediction"]
     assert predicted.notnull().sum() > 300
     assert json.loads((run / "metrics.json").read_text())["scores"]["measured"]["sites"] > 0

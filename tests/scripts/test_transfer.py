@@ -1,4 +1,4 @@
-"""Every technique of transfer as a user types it: a report at the end, and places predicted as in the run."""
+"""Every technique of transfer as a user types it: scores at the end, and places predicted as in the run."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_places_are_predicted_as_in_the_run(tmp_path: Path, technique: str, mode
     beside = ["compare=[site_mean]", "logger.wandb=disabled", f"output={tmp_path}"]
     load_script("train").main([*kept, f"transfer={technique}", f"model={model}", *OWN[model], *beside])
     (run,) = (tmp_path / "embedded_wetland_ch4").iterdir()
-    assert (run / "report.html").is_file()
+    assert (run / "metrics.json").is_file()
     told = (run / "baselines" / "site_mean" / "emulator").exists()
     assert told == (model == "lightgbm")  # it cannot learn a simulation, and needs a network that does
     stored = xr.open_zarr(run / "predictions.zarr").load()

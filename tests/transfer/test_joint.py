@@ -14,10 +14,11 @@ from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import HeadConfig
 from raciflux.config.transfer import StageConfig
 from raciflux.contracts import TargetScale
+from raciflux.datamodules.paired import PairedDomains
 from raciflux.modules import NETWORKS
 from raciflux.modules.checkpoints import load_checkpoint, network_weights
 from raciflux.modules.flux_module import FluxModule
-from raciflux.transfer import JointTraining, PairedDomains, joint
+from raciflux.transfer import JointTraining, joint
 from raciflux.transfer.joint import Adversarial, Mixed, Reweighted, reverse_gradient
 from raciflux.transfer.similarity import LEAST_DAYS, moments, similarity_weights
 from tiny_networks import CONFIGS

@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..datamodules.base import FluxDataModule
+from .base import FluxDataModule
 
 TOWERS, SIMULATION = "towers", "simulation"
 
