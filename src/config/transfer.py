@@ -65,6 +65,9 @@ class TransferConfig:
         None, "seed of the pretraining; null takes the run's; a number lets seeds share it", bounds=(0, 2**31 - 1)
     )
     reuse: bool = key(True, "share pretrainings of the same settings and data, kept in the folder pretrained of output")
+    against_scratch: bool = key(
+        False, "train the model from scratch as well, and say where the technique is worse on validation"
+    )
     simulated_weight: float = key(1.0, "mixed: weight of the simulation's loss beside the towers'", bounds=(0.0, 1e3))
     domain_weight: float = key(
         0.3, "adversarial: share of the discriminator's gradient that is reversed into the encoders", bounds=(0.0, 1e3)

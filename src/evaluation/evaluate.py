@@ -49,8 +49,8 @@ def score_run(path: Path | str) -> list[Evaluation]:
 def evaluate_run(path: Path | str, report: bool = True) -> list[Evaluation]:
     """Recompute every number of a run and its baselines, one evaluation a target.
 
-    Rewrites each target's ``metrics.json`` and ``tables/`` and, with a ``report``, its ``figures/`` and ``report.html``;
-    of several targets, an index of their reports as well.
+    Rewrites each target's ``metrics.json`` and ``tables/``; with a ``report`` its ``figures/`` and ``report.html`` too
+    and, of several targets, an index of their reports.
     """
     evaluations = [_written(evaluation, report) for evaluation in score_run(path)]
     if report and evaluations[0].run.folder.target is not None:

@@ -23,6 +23,7 @@ from .calibration_parts import calibration_parts
 from .emulator import has_emulator
 from .folder import write_identity
 from .learn import learn
+from .negative_transfer import hold_against_scratch, is_held
 from .predictions import predictions, scored_folders
 from .prepare import Prepared, fold_split
 from .progress import RunProgress
@@ -58,7 +59,8 @@ def total_steps(config: Config, folds: int) -> int:
         before = has_emulator(one) or (network and transfer.name in FINETUNED)
         steps += transfer.pretrain.steps if before else 0
     fits = 1 if config.calibration.kind == "none" else 1 + config.calibration.parts
-    return folds * fits * steps
+    held = sum(is_held(one) and one.model.name in TRAINABLE for one in models_of(config).values())
+    return folds * (fits * steps + held * transfer.finetune.steps)
 
 
 def run_all(config: Config, prepared: Prepared, folder: Path, argv: list[str], progress: RunProgress) -> None:
@@ -113,7 +115,8 @@ def _calibrate(
 ) -> dict[str, Calibration]:
     """Learn the width of each target's intervals from models that did not train on the clusters they predict."""
     described, targets, keys = prepared.described, prepared.roles.targets, config.calibration
-    quiet = replace(config, logger=replace(config.logger, wandb="disabled"))
+    alone = replace(config.transfer, against_scratch=False)
+    quiet = replace(config, logger=replace(config.logger, wandb="disabled"), transfer=alone)
     inner = calibration_parts(split, described.site_id, described.cluster, keys.parts, config.data.split.seed)
     places = [folder / "calibration" / f"part{number}" for number in range(len(inner))]
     for part, place in zip(inner, places, strict=True):
@@ -133,6 +136,12 @@ def _learn_and_predict(
     config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress
 ) -> dict[str, xr.Dataset]:
     learned = learn(config, prepared, split, folder, progress)
+    if is_held(config):
+
+        def train(plain: Config, place: Path) -> float:
+            return learn(plain, prepared, split, place, progress).score
+
+        hold_against_scratch(config, learned.score, folder, progress, train)
     return {target: predictions(config, learned.data, learned.predicted, target) for target in prepared.roles.targets}
 
 
