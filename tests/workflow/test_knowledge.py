@@ -37,7 +37,7 @@ def run(folder: Path, *overrides: str) -> dict[str, np.ndarray]:
     """Train a fold; return what it predicts."""
     quiet()
     folder.mkdir(exist_ok=True)
-    config = compose([*SMALL, *overrides])
+    config = compose([*SMALL, *overrides, f"output={folder}"])
     prepared = prepare(config)
     run_fold(config, prepared, 0, folder, RunProgress(30, False))
     targets = prepared.roles.targets

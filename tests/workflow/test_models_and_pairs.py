@@ -89,7 +89,8 @@ def test_croplands_of_the_embedded_world_stay_in_balance_from_simulation_to_towe
     only = [text for text in SMALL if not text.startswith(("model", "compare=", "transfer=", "data.simulation"))]
     stages = ["transfer.pretrain.steps=2", "transfer.pretrain.check_every=2", "transfer.pretrain.batch_size=4"]
     cells = ["data.simulation.places=12", "data.simulation.years=1", "data.asinh_at=3"]
-    config = compose(["data=carbon_balance", "model=lstm", "compare=[]", *only, *EMBEDDED, *stages, *cells])
+    named = ["data=carbon_balance", "model=lstm", "compare=[]", f"output={tmp_path}"]
+    config = compose([*named, *only, *EMBEDDED, *stages, *cells])
     run_fold(config, prepare(config), 0, tmp_path, RunProgress(4, False))
     gpp, reco, nee = (RunFolder(tmp_path, name).predictions()["prediction"].to_numpy() for name in PARTS_OF_BALANCE)
     assert np.isfinite(nee).mean() > 0.9

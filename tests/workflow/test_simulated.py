@@ -12,6 +12,7 @@ from raciflux.errors import UserError
 from raciflux.modules.baselines.neighbour_trees import NeighbourTrees
 from raciflux.modules.raci import Raci
 from raciflux.workflow import learn as learning
+from raciflux.workflow import pretraining
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.simulated import simulated_flux
 from raciflux.workflow.stages import StageFolder, build_bank, build_module, fit
@@ -44,6 +45,7 @@ def transferred(folder: Path, config: Config = TRANSFER) -> learning.Learned:
     """Run a whole fold, pretrained on a cube that stands for a simulation."""
     cube = carbon_cube()
     prepared = replace(prepared_of(cube), simulation=carbon_cube())
+    config = replace(config, output=str(folder))
     return learning.learn(config, prepared, tiny_split(cube), folder, RunProgress(1, False, speaks=False))
 
 
@@ -89,12 +91,13 @@ def test_trees_are_told_only_if_the_config_says_so(simulated, tmp_path):
 def test_neighbours_are_hidden_on_the_simulation_and_seen_at_towers(pretrain, tmp_path, monkeypatch):
     seen = {}
 
-    def spied(config, stage, folder, data, module, **rest):
+    def spied(config, stage, folder, data, module, *rest, **named):
         assert isinstance(module.network, Raci) and module.network.retrieval is not None
         seen[folder.name] = not module.network.retrieval.roles["slow"].blind
-        return fit(config, stage, folder, data, module, **rest)
+        return fit(config, stage, folder, data, module, *rest, **named)
 
-    monkeypatch.setattr(learning, "fit", spied)
+    for stage in (learning, pretraining):
+        monkeypatch.setattr(stage, "fit", spied)
     retrieval = replace(RACI.retrieval, pretrain=pretrain)
     transferred(tmp_path, replace(TRANSFER, model=replace(RACI, retrieval=retrieval)))
     assert seen == {"pretrain": pretrain, "towers": True}
