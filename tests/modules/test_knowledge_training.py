@@ -7,7 +7,8 @@ import torch
 from batches import made_up_batch, made_up_layout
 from neighbourhoods import with_neighbours
 from raciflux.config.knowledge import KnowledgeConfig
-from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import TargetScale, WindowLayout
 from raciflux.datamodules import PAIRS
 from raciflux.modules import NETWORKS

@@ -7,7 +7,8 @@ import pytest
 import torch
 from raciflux.config.knowledge import SPEAKS_OF, KnowledgeConfig
 from raciflux.config.models import LstmConfig
-from raciflux.config.schema import HeadConfig, StageConfig
+from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import StageConfig
 from raciflux.contracts import Batch
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.baselines.lstm import Lstm

@@ -71,7 +71,7 @@ def test_weights_of_zero_are_no_weights_to_the_bit(tmp_path: Path) -> None:
         np.testing.assert_array_equal(off[name], without[name])
 
 
-@pytest.mark.parametrize("head", ["quantile", "mixture"])
+@pytest.mark.parametrize("head", ["quantile", pytest.param("mixture", marks=pytest.mark.slow)])
 def test_raci_with_neighbours_own_days_and_a_distribution_of_asinh_learns_with_it(tmp_path: Path, head: str) -> None:
     overrides = ["model=raci", "model.first_guess.trees.rounds=5", "model.retrieval.neighbours=2", f"head.kind={head}"]
     said = run(tmp_path / head, *overrides, "data.asinh_at=10", "knowledge.temperature=1", "knowledge.range=1")
