@@ -1,4 +1,7 @@
-"""RACI's study: variants, shared cells, folds, the ceiling, worlds pooled, the sweep, the frozen world."""
+"""RACI's study: variants, shared cells, folds, the ceiling, worlds pooled, the sweep, the frozen world.
+
+Tests that run the tiny study are slow; `test_accuracy_benchmark` runs a grid, its tables and pages in every test run.
+"""
 
 import itertools
 import json
@@ -101,6 +104,7 @@ def _place(whole, model, split="world0"):
     return next(place for run, place in whole if (run.model, run.split) == (model, split))
 
 
+@pytest.mark.slow
 def test_only_the_folds_that_are_wanted_are_run_and_pooled(finished, runs, whole):
     cells = work.cells_of(runs, finished)
     assert {cell.fold for cell in cells} == {0, 1} and len(cells) == 2 * 4 * 2
@@ -108,6 +112,7 @@ def test_only_the_folds_that_are_wanted_are_run_and_pooled(finished, runs, whole
     assert set(folds.tolist()) == {0, 1}
 
 
+@pytest.mark.slow
 def test_models_with_a_bank_say_what_distance_tells_and_others_nothing(whole):
     of_world = [(run, place) for run, place in whole if run.split == "world0" and not run.oracle]
     rows = [line.split(" | ") for line in trust_table(of_world)[3:]]
@@ -119,6 +124,7 @@ def test_models_with_a_bank_say_what_distance_tells_and_others_nothing(whole):
     assert trust_table([one for one in of_world if one[0].model != "raci"]) == []
 
 
+@pytest.mark.slow
 def test_variants_of_one_model_are_told_apart_wherever_a_model_is_named(whole, written):
     places = [_place(whole, model) for model in ("raci", "raci_no_retrieval", "lightgbm")]
     names = [RunFolder(place).predictions().attrs["model"] for place in places]
@@ -131,12 +137,14 @@ def test_variants_of_one_model_are_told_apart_wherever_a_model_is_named(whole, w
     assert set(models) == {"raci", "raci_no_retrieval", "lightgbm", CEILING}
 
 
+@pytest.mark.slow
 def test_a_variant_of_the_model_of_the_house_is_no_baseline(written):
     page = (written / "study_world0.md").read_text()
     best = [line for line in page.splitlines() if "best baseline, chosen on validation" in line]
     assert best and all(line.endswith(": lightgbm") for line in best)
 
 
+@pytest.mark.slow
 def test_the_ceiling_is_a_run_like_any_other_and_the_best_of_all(whole):
     oracle, model = _place(whole, CEILING), _place(whole, "lightgbm")
     said = RunFolder(oracle).predictions()
@@ -159,6 +167,7 @@ def test_the_ceiling_is_refused_where_nothing_is_hidden():
         ceiling.embedded_towers(run.config())
 
 
+@pytest.mark.slow
 def test_shared_cells_are_read_where_they_lie_and_never_overwritten(finished):
     sharing = replace(TINY, splits={"world0": _split(0)}, models=("lightgbm",), folds=(1,), shares={"lightgbm": "tiny"})
     (run,) = runs_of("other", sharing, {}, EVERYTHING, 1)
@@ -177,6 +186,7 @@ def test_shared_cells_are_read_where_they_lie_and_never_overwritten(finished):
     (cell.folder / work.FAILED).unlink()
 
 
+@pytest.mark.slow
 def test_worlds_are_pooled_with_towers_and_clusters_of_their_own(finished, whole):
     of_claim = {run.model: place for run, place in worlds.pooled_worlds(whole, TINY.pools, finished)}
     assert set(of_claim) == set(TINY.models)
@@ -189,6 +199,7 @@ def test_worlds_are_pooled_with_towers_and_clusters_of_their_own(finished, whole
     assert comparison.best_baseline in TINY.models, "validation scores are there"
 
 
+@pytest.mark.slow
 def test_pages_say_the_worlds_the_ceiling_and_when_retrieval_pays(written):
     page = (written / "study.md").read_text()
     assert "## When retrieval pays" in page and "study_gain.png" in page
@@ -264,6 +275,7 @@ def test_another_world_has_another_hash(monkeypatch):
     assert frozen.frozen_world()["sha256"] != before
 
 
+@pytest.mark.slow
 def test_ensembles_of_seeds_are_compared_once_their_seeds_are_there(finished, whole, tmp_path):
     # as if RACI without retrieval were a second baseline
     rivals = {**TINY.variants, "raci_no_retrieval": Variant("tcn")}

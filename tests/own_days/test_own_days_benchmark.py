@@ -33,7 +33,7 @@ def output(calibrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = read_base([calibrated]).record
     days = {str(name): record.measured[place] for name, place in record.site.items()}
     starts = {name: draw_starts(name, record.dates, measured)[:1] for name, measured in list(days.items())[:12]}
-    gaps = {name: draw_gaps(name, record.dates, measured) for name, measured in list(days.items())[:8]}
+    gaps = {name: draw_gaps(name, record.dates, measured) for name, measured in list(days.items())[:6]}
     few = {name: {length: firsts[:1] for length, firsts in of.items()} for name, of in gaps.items() if of}
     write_questions(
         FewShotFile("x", (), {name: drawn for name, drawn in starts.items() if drawn} | {"XX-Away": ("2001-01-01",)}),
