@@ -41,10 +41,15 @@ def check_transfer(config: Config) -> None:
             f"transfer={transfer.name}: model={config.model.name} cannot learn the simulation; "
             "add transfer.emulator=lstm or another network"
         )
-    if transfer.name in JOINT and config.data.pair == "carbon_balance" and transfer.align != "units":
+    if transfer.name in (*JOINT, "residual") and config.data.pair == "carbon_balance" and transfer.align != "units":
         raise UserError(
             f"transfer={transfer.name}: NEE = RECO - GPP holds in units, and transfer.align=moments gives each domain "
             "a scale of its own; take transfer.align=units"
+        )
+    for name in config.knowledge.weights() if transfer.name == "residual" else ():
+        raise UserError(
+            f"knowledge.{name} judges whole fluxes, and transfer=residual trains on the rest to the simulated ones; "
+            f"take knowledge.{name}=0 or transfer=stacking"
         )
     _check_parts(config)
     for name, stage in stages(config).items():

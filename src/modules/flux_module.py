@@ -1,7 +1,7 @@
 """The one LightningModule that trains every network."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TypedDict, cast
 
 import lightning
@@ -159,11 +159,13 @@ class FluxModule(lightning.LightningModule):
             return self._loss(batch, judge)
         return self._guided_loss(batch, self.knowledge, judge)
 
-    @contextmanager
-    def elsewhere(self) -> Iterator[None]:
-        """Answer about another cube than the one whose places the network looks up, for as long as this lasts."""
+    def loss_elsewhere(self, batch: Batch, judge: Loss) -> Tensor:
+        """Return the network's loss on a batch of another cube than the one whose places it looks up.
+
+        Knowledge is not asked there: it judges fluxes in units, and the other cube's may be scaled otherwise.
+        """
         with getattr(self.network, "elsewhere", nullcontext)():
-            yield
+            return self._loss(batch, judge)
 
     def _loss(self, batch: Batch, judge: Loss) -> Tensor:
         """Return the network's loss, in which ``judge`` says what each of its read-outs costs."""

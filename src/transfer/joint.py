@@ -4,6 +4,7 @@ What the paper's code gets wrong is right here: the gradient of the discriminato
 trained; each simulated sample has a weight of its own, inside the mean.
 """
 
+import math
 from typing import Any
 
 import lightning
@@ -57,9 +58,7 @@ class Mixed(DomainLoss):
     def forward(self, module: FluxModule, batch: Domains) -> Tensor:
         """Return the sum."""
         towers = module.loss_of(batch["towers"], module.loss)
-        with module.elsewhere():
-            simulated = module.loss_of(batch["simulation"], module.loss)
-        return towers + self.weight * simulated
+        return towers + self.weight * module.loss_elsewhere(batch["simulation"], module.loss)
 
 
 class Reweighted(DomainLoss):
@@ -90,8 +89,7 @@ class Reweighted(DomainLoss):
             return (torch.stack(each) * share).sum() / share.sum().clamp(min=1e-12)
 
         towers = module.loss_of(batch["towers"], module.loss)
-        with module.elsewhere():
-            simulated = module.loss_of(batch["simulation"], weighted)
+        simulated = module.loss_elsewhere(batch["simulation"], weighted)
         return self.done * towers + (1.0 - self.done) * simulated
 
 
@@ -124,11 +122,10 @@ class Adversarial(DomainLoss):
         try:
             towers = module.loss_of(batch["towers"], module.loss)
             split = len(encoded)
-            with module.elsewhere():
-                simulated = module.loss_of(batch["simulation"], module.loss)
+            simulated = module.loss_elsewhere(batch["simulation"], module.loss)
         finally:
             hook.remove()
-        strength = self.weight * (2.0 / (1.0 + float(torch.exp(torch.tensor(-10.0 * self.done)))) - 1.0)
+        strength = self.weight * (2.0 / (1.0 + math.exp(-10.0 * self.done)) - 1.0)
         told = self.discriminator(reverse_gradient(torch.cat(encoded), strength))[:, 0]
         is_tower = torch.cat([torch.ones(sum(map(len, encoded[:split]))), torch.zeros(sum(map(len, encoded[split:])))])
         mistaken = nn.functional.binary_cross_entropy_with_logits(told, is_tower.to(told))

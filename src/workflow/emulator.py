@@ -25,7 +25,7 @@ from ..errors import UserError
 from ..modules.checkpoints import load_into
 from ..variables import SIMULATED_SUFFIX
 from .places import data_of_places
-from .predictions import predict_days
+from .predictions import DIMS, predict_days
 from .prepare import Prepared, tower_data
 from .pretraining import STAGE, pretrain
 from .progress import RunProgress
@@ -33,7 +33,6 @@ from .stages import StageFolder, build_module
 from .tracking import TrackedTraining
 
 FOLDER, MOMENTS = "emulator", "moments.json"
-DIMS = ("site", "time")
 
 
 def has_emulator(config: Config) -> bool:

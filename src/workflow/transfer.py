@@ -101,12 +101,16 @@ def _joint_stage(
 ) -> Path:
     """Train on both domains at once, judged by the towers' validation sites; return the checkpoint."""
     stage, place = config.transfer.pretrain, StageFolder(folder, JOINT_STAGE)
+    best = place.checkpoints / "best.ckpt"
+    if place.finished.exists():
+        progress.skip(stage.steps)
+        return best
     towers = tower_data(config, prepared, split, simulation.scaler)
     loss = LOSSES[config.transfer.name](config, towers, simulation, folder)
     module = build_module(config, stage, towers, build_bank(config, towers))
     loggers = tracked.stage(JOINT_STAGE, towers)
     fit(config, stage, place, PairedDomains(towers, simulation), module, [JointTraining(loss)], loggers, progress)
-    return place.checkpoints / "best.ckpt"
+    return best
 
 
 def _reweighted(config: Config, towers: FluxDataModule, simulation: FluxDataModule, folder: Path) -> Reweighted:

@@ -50,6 +50,8 @@ from raciflux.modules import NETWORKS
             "transfer.freeze goes with transfer=finetune, adversarial, reweight, not with stacking",
         ),
         (["transfer=residual", "transfer.l2_sp=1"], "transfer.l2_sp goes with transfer=finetune"),
+        (["transfer=residual", "data=carbon_balance"], "transfer=residual: NEE = RECO - GPP holds in units"),
+        (["transfer=residual", "knowledge.range=1"], "knowledge.range judges whole fluxes, and transfer=residual"),
         (["transfer=mixed", "data=carbon_balance"], "transfer=mixed: NEE = RECO - GPP holds in units"),
         (["transfer=residual", "data.simulation=null"], "transfer=residual needs a data.simulation"),
         (["transfer.emulator=lstm"], "transfer.emulator goes with transfer=stacking or residual, not with finetune"),

@@ -190,7 +190,7 @@ def test_killed_at_any_moment_the_pool_can_be_read_and_built(root):
         f"output={pool}",
         "jobs=1",
     ]
-    for number, seconds in enumerate((3.0, 5.0)):
+    for number, seconds in enumerate((4.0, 7.0)):
         (root / "page.yaml").write_text(page.replace("cells: 40", f"cells: {20 + number}"))
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(seconds)

@@ -219,6 +219,16 @@ def test_a_training_that_broke_off_ends_as_the_uninterrupted_one(tmp_path, techn
     assert all(torch.equal(value, broken[name]) for name, value in whole.items())
 
 
+def test_a_training_that_broke_off_on_the_towers_does_not_go_back(tmp_path):
+    transferred(tmp_path / "run", name="adversarial")
+    towers = tmp_path / "run" / "checkpoints" / "towers"
+    whole = network_weights(towers / "best.ckpt")
+    for path in towers.iterdir():
+        path.unlink()
+    transferred(tmp_path / "run", name="adversarial")
+    assert all(torch.equal(value, whole[name]) for name, value in network_weights(towers / "best.ckpt").items())
+
+
 class Rank:
     """As much of a trainer as a data module asks."""
 
