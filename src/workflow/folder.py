@@ -9,7 +9,7 @@ import secrets
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,8 +53,12 @@ def new_folder(config: Config) -> Path:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run folder for this process; the lock goes with the process, however it ends.
+def locked(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a folder for this process; the lock goes with the process, however it ends.
+
+    Parameters
+    ----------
+    waiting : called where another process holds it, before waiting for that; None waits for nobody.
 
     Raises
     ------
@@ -69,7 +73,12 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"{folder}: another process is writing this run; wait for it or start a new run") from error
+            if waiting is None:
+                raise UserError(
+                    f"{folder}: another process is writing this run; wait for it or start a new run"
+                ) from error
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 

@@ -5,12 +5,10 @@ tested towers are left out of these arrays (docs/architecture.md, rule 6), so fo
 different pretrainings, and ``transfer.leave_out=all`` lets them share one.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from ..datamodules.base import FluxDataModule
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..errors import UserError
+from .folder import locked
 from .prepare import Prepared, simulation_data
 from .progress import RunProgress
 from .stages import StageFolder, build_bank, build_module, fit, hidden_neighbours, looks_up
@@ -67,23 +66,21 @@ def pretrain(
         _train(config, data, own, progress, tracked)
         _record(said, digest, None, folder)
         return Pretrained(best, data.scaler)
-    home = Path(config.output) / SHARED / digest
-    with _held(home, lambda line: progress.say(f"  {config.model.name} {STAGE}: {line}")):
+    home, named = _shared_folder(config, digest), f"  {config.model.name} {STAGE}"
+    with locked(home, lambda: progress.say(f"{named}: waiting for another process that makes it in {home}")):
         shared = StageFolder(home, STAGE)
         found = shared.finished.exists()
         if found:
             progress.skip(stage.steps)
-            progress.say(
-                f"  {config.model.name} {STAGE}: taken from {home}, made before with the same settings and data"
-            )
+            progress.say(f"{named}: taken from {home}, made before with the same settings and data")
         else:
             _train(config, data, shared, progress, tracked)
             _record(said, digest, None, home)
         shutil.copytree(home / "logs" / STAGE, folder / "logs" / STAGE, dirs_exist_ok=True)
+        _record(said, digest, str(home) if found else None, folder)
         own.checkpoints.mkdir(parents=True, exist_ok=True)
         for name in ("best.ckpt", own.finished.name):  # the mark last: a copy that breaks off is made again
             shutil.copy2(shared.checkpoints / name, own.checkpoints / name)
-    _record(said, digest, str(home) if found else None, folder)
     return Pretrained(best, data.scaler)
 
 
@@ -137,20 +134,13 @@ def _train(
         fit(config, stage, place, data, module, [], tracked.stage(STAGE, data), progress)
 
 
-@contextmanager
-def _held(home: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold a shared pretraining for this process; whoever wants the same waits until it is there."""
+def _shared_folder(config: Config, digest: str) -> Path:
+    """Return the folder of a pretraining that runs share, made if it is not there."""
+    home = Path(config.output) / SHARED / digest
     try:
         home.mkdir(parents=True, exist_ok=True)
-        handle = (home / ".lock").open("w")
     except OSError as error:
         raise UserError(
             f"{home}: cannot be written ({error.strerror}); set output=FOLDER, or transfer.reuse=false"
         ) from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"waiting for another process that makes it in {home}")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return home
