@@ -9,7 +9,7 @@ from raciflux.config.layers import nest
 from raciflux.config.overrides import parse_overrides
 from raciflux.config.values import checked
 
-CHOOSERS = ("accuracy", "own_days", "speed")  # keys that say which benchmark is meant
+CHOOSERS = ("accuracy", "own_days", "speed", "transfer")  # keys that say which benchmark is meant
 
 T = TypeVar("T")
 

@@ -141,14 +141,15 @@ def run_of(name: str, grid: Grid, split: str, model: str, seed: int, chosen: Seq
         split,
         model,
         seed,
-        _last_of_each_key((*grid.regime, *grid.splits[split], *chosen, *variant.overrides)),
+        last_of_each_key((*grid.regime, *grid.splits[split], *chosen, *variant.overrides)),
         trained="" if variant.model == model else variant.model,
         home=grid.shares.get(model, ""),
         only=grid.folds,
     )
 
 
-def _last_of_each_key(overrides: Sequence[str]) -> tuple[str, ...]:
+def last_of_each_key(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return overrides without those whose key a later one sets."""
     return tuple({text.split("=", 1)[0]: text for text in overrides}.values())
 
 

@@ -1,0 +1,159 @@
+"""The page of a study: what validation chose against scratch, every technique, and what is missing."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+from raciflux.atomic import write_text
+
+from ..accuracy.markdown import markdown
+from .effects import Change, Effect, Effects, effects
+from .store import Store
+from .study import SCRATCH, Study, Wanted
+
+NOTES = (
+    "Changes are shares of scratch's error: negative is a gain. Intervals (95 %) resample clusters of towers and, inside "
+    "a draw, seeds, the same for both; p is adjusted over the techniques and both statistics of one table (Holm).",
+    "Techniques stand in the order of validation, which alone chooses; worse: share of towers whose RMSE is higher than "
+    "from scratch.",
+)
+CHOSEN_HEADER = ("network", "condition", "chosen", "validation", "scratch", "median RMSE", "mean RMSE", "verdict")
+HEADER = ("technique", "validation", "median RMSE", "change", "p", "mean RMSE", "change", "p", "worse", "min a cell")
+
+
+def write_page(
+    name: str,
+    study: Study,
+    of_study: Sequence[Wanted],
+    store: Store,
+    tuned: Mapping[str, Sequence[str]],
+    draws: int,
+    output: Path,
+    runs: Path,
+) -> None:
+    """Write ``NAME.md`` from the store alone."""
+    folds = sorted({cell.fold for cell in of_study[0].cells(runs)})
+    found = [
+        one
+        for network in study.networks
+        for condition in study.conditions
+        if (one := effects(store.cells, store.sites, condition, network, folds, draws))
+    ]
+    lines = [f"# Transfer: {name}", "", study.about, "", *_made(name, study, store, tuned, folds)]
+    if found:
+        lines += ["", "## What validation chose, against scratch", "", *markdown(CHOSEN_HEADER, _chosen_rows(found))]
+    for one in found:
+        lines += ["", f"## {one.network}, {one.condition}", "", _counts(one), "", *markdown(HEADER, _rows(one, store))]
+        lines += _sites(one)
+    lines += ["", "## Cells", "", *_missing(study, of_study, store, runs)]
+    write_text("\n".join(lines) + "\n", output / f"{name}.md")
+
+
+def _made(name: str, study: Study, store: Store, tuned: Mapping[str, Sequence[str]], folds: Sequence[int]) -> list[str]:
+    chosen = "; ".join(f"{technique}: {shlex.join(of) or 'the default'}" for technique, of in tuned.items())
+    commits = sorted({commit[:12] for commit in store.cells["commit"].unique()}) or ["–"]
+    return [
+        f"* `python scripts/benchmark.py transfer={name}`; code {', '.join(commits)}; "
+        f"{', '.join(sorted(store.cells['processor'].unique()))}; no GPU",
+        f"* folds {', '.join(map(str, folds))}, every cell: {shlex.join(study.regime)}",
+        *[f"* {network}: {shlex.join(of)}" for network, of in study.of_network.items()],
+        f"* hyper-parameters, {_tuning(study)}: {chosen or 'defaults'}",
+        *(f"* {note}" for note in NOTES),
+    ]
+
+
+def _tuning(study: Study) -> str:
+    if study.tuned_by:
+        return f"as transfer={study.tuned_by} chose them"
+    return (
+        f"four configurations a technique, tried with {study.networks[0]} at {study.tuned_in}, first fold, every seed"
+    )
+
+
+def _counts(one: Effects) -> str:
+    return f"{len(one.scratch.by_site)} towers in {one.clusters} clusters, seeds {', '.join(map(str, one.seeds))}." + (
+        "" if one.chosen.changes["median"].within else " Too few clusters for an interval."
+    )
+
+
+def _chosen_rows(found: Sequence[Effects]) -> list[tuple[str, ...]]:
+    return [
+        (
+            one.network,
+            one.condition,
+            one.chosen.technique,
+            f"{one.chosen.validation:.3f}",
+            f"{one.scratch.validation:.3f}",
+            *(_change(one.chosen.changes[name]) for name in ("median", "mean")),
+            _verdict(one),
+        )
+        for one in found
+    ]
+
+
+def _verdict(one: Effects) -> str:
+    """Say what the interval of the median says of the technique that validation chose."""
+    said = "validation keeps scratch" if one.scratch.validation <= one.chosen.validation else "validation takes it"
+    within = one.chosen.changes["median"].within
+    if within is None:
+        return said
+    helps = "helps" if within[1] < 0 else "hurts" if within[0] > 0 else "cannot be told apart"
+    return f"{helps}; {said}"
+
+
+def _rows(one: Effects, store: Store) -> list[tuple[str, ...]]:
+    minutes = store.cells.filter(pl.col("condition") == one.condition, pl.col("network") == one.network)
+    return [
+        (
+            line.technique,
+            f"{line.validation:.3f}",
+            f"{line.rmse['median']:.3f}",
+            *_columns(line, "median"),
+            f"{line.rmse['mean']:.3f}",
+            *_columns(line, "mean"),
+            "–" if line.technique == SCRATCH else f"{100 * line.worse:.0f} %",
+            f"{minutes.filter(pl.col('technique') == line.technique)['minutes'].to_numpy().min():.2f}",
+        )
+        for line in one.lines
+    ]
+
+
+def _columns(line: Effect, name: str) -> tuple[str, str]:
+    change = line.changes.get(name)
+    if change is None:
+        return "–", "–"
+    return _change(change), "–" if change.p is None else f"{change.p:.3f}"
+
+
+def _change(change: Change) -> str:
+    held = "" if change.within is None else f" ({100 * change.within[0]:+.1f} to {100 * change.within[1]:+.1f})"
+    return f"{100 * change.value:+.1f} %{held}"
+
+
+def _sites(one: Effects) -> list[str]:
+    """Tower by tower, where they are too few for an interval."""
+    if one.chosen.changes["median"].within is not None:
+        return []
+    header = ("tower", *(line.technique for line in one.lines))
+    rows = [(site, *(f"{line.by_site[site]:.2f}" for line in one.lines)) for site in one.scratch.by_site]
+    return ["", "RMSE of each tower, averaged over seeds:", "", *markdown(header, rows)]
+
+
+def _missing(study: Study, of_study: Sequence[Wanted], store: Store, runs: Path) -> list[str]:
+    """Table of finished and wanted cells, so that what is missing is seen."""
+    rows = []
+    for network in study.networks:
+        for technique in study.techniques:
+            row = [network, technique]
+            for condition in study.conditions:
+                of_row = [
+                    (one, cell)
+                    for one in of_study
+                    if (one.network, one.technique, one.condition) == (network, technique, condition)
+                    for cell in one.cells(runs)
+                ]
+                finished = sum(store.holds(one, cell) for one, cell in of_row)
+                row.append(f"{finished} of {len(of_row)}" + ("" if finished == len(of_row) else " **missing**"))
+            rows.append(row)
+    return markdown(("network", "technique", *study.conditions), rows)

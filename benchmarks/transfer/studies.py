@@ -1,0 +1,64 @@
+"""The studies: where labels are few, and where the simulation and the towers are the same places."""
+
+from raciflux.config.transfer import TECHNIQUES
+
+from .study import SEED, Study
+
+# One training on the towers takes at most 20 s on one core, whatever the technique.
+BUDGET = (
+    "transfer.pretrain.steps=300",
+    "transfer.pretrain.batch_size=32",
+    "transfer.pretrain.check_every=50",
+    "transfer.finetune.steps=150",
+    "transfer.finetune.batch_size=32",
+    "transfer.finetune.check_every=30",
+)
+# RACI's network: its trees learn from the towers alone, and own days are hidden at unseen sites.
+NETWORK_ALONE = ("model.first_guess.enabled=false", "model.own_days.enabled=false")
+
+
+def _labels(share: float) -> tuple[str, ...]:
+    return (f"data.split.label_share={share}", f"data.split.seed={SEED}")  # each seed draws its labelled towers
+
+
+STUDIES: dict[str, Study] = {
+    "labels": Study(
+        experiment="fluxnet2015_gpp_transfer",
+        conditions={"share_5": _labels(0.05), "share_20": _labels(0.2), "share_100": _labels(1.0)},
+        networks=("lstm", "raci"),
+        techniques=TECHNIQUES,
+        regime=BUDGET,
+        seeds=3,
+        folds=(0, 1, 2),
+        of_network={"raci": NETWORK_ALONE},
+        tuned_in="share_5",
+        about="GPP at unseen FLUXNET2015 towers, pretrained on a light-use-efficiency model run on the towers' own "
+        "weather, tested clusters left out. A condition is the share of training and validation towers whose fluxes "
+        "are shown (5 % is at least four, and one to validate on), another draw with each seed. GPP is a partitioned "
+        "product. RACI is its network alone, without trees and own days.",
+    ),
+    "pmodel_gpp": Study(
+        experiment="pmodel_gpp",
+        conditions={"all": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
+        networks=("lstm",),
+        techniques=TECHNIQUES,
+        regime=BUDGET,
+        seeds=3,
+        tuned_by="labels",
+        about="GPP at seven towers, one left out at a time, pretrained on P-model runs on the same drivers; days of "
+        "good quality only, scored as published. GPP is a partitioned product, and the P-model's published parameters "
+        "were fitted on FLUXNET2015 towers, which may be among these.",
+    ),
+    "peprmt_ch4": Study(
+        experiment="peprmt_ch4",
+        conditions={"all": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
+        networks=("lstm",),
+        techniques=TECHNIQUES,
+        regime=BUDGET,
+        seeds=3,
+        tuned_by="labels",
+        about="Methane of four tidal wetlands, one left out at a time, pretrained on PEPRMT's ensemble on the same "
+        "drivers; gap-filled and without a quality column, scored as published. PEPRMT's parameters may have been "
+        "fitted on some of these very towers.",
+    ),
+}
