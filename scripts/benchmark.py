@@ -4,7 +4,7 @@
 ``python scripts/benchmark.py accuracy=fluxnet2015|peprmt_ch4|pmodel_gpp|embedded [key=value ...]`` how well each model
 predicts; what an earlier call finished is not run again.
 ``python scripts/benchmark.py own_days=few_shot|gap base=[RUN,...] [raci=[RUN,...]]`` what own days are worth.
-``python scripts/benchmark.py transfer=labels|pmodel_gpp|peprmt_ch4 [key=value ...]`` which technique of transfer helps.
+``python scripts/benchmark.py transfer=labels|simulator_error|... [key=value ...]`` which technique of transfer helps.
 """
 
 import sys

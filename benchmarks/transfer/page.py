@@ -13,10 +13,11 @@ from .store import Store
 from .study import SCRATCH, Study, Wanted
 
 NOTES = (
-    "Changes are shares of scratch's error: negative is a gain. Intervals (95 %) resample clusters of towers and, inside "
-    "a draw, seeds, the same for both; p is adjusted over the techniques and both statistics of one table (Holm).",
-    "Techniques stand in the order of validation, which alone chooses; worse: share of towers whose RMSE is higher than "
-    "from scratch.",
+    "Changes are shares of scratch's error: negative is a gain. Intervals (95 %) resample clusters of towers and, "
+    "inside a draw, seeds, the same for both; p is adjusted over the techniques and both statistics of one table "
+    "(Holm).",
+    "Techniques stand in the order of validation, which alone chooses; worse: share of towers whose RMSE is higher "
+    "than from scratch.",
 )
 CHOSEN_HEADER = ("network", "condition", "chosen", "validation", "scratch", "median RMSE", "mean RMSE", "verdict")
 HEADER = ("technique", "validation", "median RMSE", "change", "p", "mean RMSE", "change", "p", "worse", "min a cell")

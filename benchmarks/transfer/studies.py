@@ -21,6 +21,23 @@ def _labels(share: float) -> tuple[str, ...]:
     return (f"data.split.label_share={share}", f"data.split.seed={SEED}")  # each seed draws its labelled towers
 
 
+# Cells of the embedded world, on whose weather its upland model runs.
+EMBEDDED_CELLS = tuple(
+    f"data.simulation.{key}" for key in ("kind=embedded", "face=simulation", "places=240", "years=6", "seed=0")
+)
+FEW = ("scratch", "finetune", "stacking")
+
+
+def _simulator(name: str) -> tuple[str, ...]:
+    return (
+        f"data.simulation.simulator={name}",
+        "data.split.label_share=0.2",
+        f"data.split.seed={SEED}",
+        "data.split.folds=3",
+        "data.split.fold=null",
+    )
+
+
 STUDIES: dict[str, Study] = {
     "labels": Study(
         experiment="fluxnet2015_gpp_transfer",
@@ -60,5 +77,34 @@ STUDIES: dict[str, Study] = {
         about="Methane of four tidal wetlands, one left out at a time, pretrained on PEPRMT's ensemble on the same "
         "drivers; gap-filled and without a quality column, scored as published. PEPRMT's parameters may have been "
         "fitted on some of these very towers.",
+    ),
+    "embedded_source": Study(
+        experiment="fluxnet2015_gpp_transfer",
+        conditions={
+            "share_5": (*EMBEDDED_CELLS, *_labels(0.05)),
+            "share_100": (*EMBEDDED_CELLS, *_labels(1.0)),
+        },
+        networks=("lstm",),
+        techniques=FEW,
+        regime=BUDGET,
+        seeds=3,
+        folds=(0, 1, 2),
+        tuned_by="labels",
+        about="GPP at unseen FLUXNET2015 towers, pretrained on the embedded world: 240 cells of made-up land under "
+        "made-up weather, whose fluxes follow the same light-use-efficiency model. A condition is the share of "
+        "training and validation towers whose fluxes are shown. GPP is a partitioned product.",
+    ),
+    "simulator_error": Study(
+        experiment="embedded_terrestrial_gpp",
+        conditions={name: _simulator(name) for name in ("true", "simpler", "shuffled", "half_a_year_late")},
+        networks=("lstm",),
+        techniques=FEW,
+        regime=BUDGET,
+        seeds=3,
+        tuned_by="labels",
+        about="GPP at unseen towers of the embedded world, a fifth of the training and validation towers labelled, "
+        "pretrained on its simulation. A condition is the simulator: without error (the towers' own equations), with "
+        "moderate error (fewer mechanisms, wrong parameters), useless (its fluxes shuffled over cells and days), and "
+        "wrong (half a year late). Each seed has folds and labelled towers of its own.",
     ),
 }

@@ -14,7 +14,7 @@ from .transfer_checks import check_transfer, stages
 
 FOLDED = ("spatial", "stratified_igbp", "stratified_koppen")  # kinds of split with data.split.folds folds
 SINGLE = ("temperature_tail", "temporal")  # kinds of split with one fold
-EMBEDDED_PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2", "carbon_balance")
+EMBEDDED_PAIRS = ("wetland_ch4", "terrestrial_gpp", "cropland_gpp", "cropland_co2", "carbon_balance")
 LIGHT_USE_PAIRS = ("cropland_gpp", "terrestrial_gpp")  # those whose one target is GPP
 WITHOUT_MIXTURE = ("moment_lstm",)  # the floor under a mixture's scales does not shrink with the spread of a place
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -35,6 +35,13 @@ class EmbeddedSource:
         "how strongly hidden properties set a tower's response to the day's weather: a factor on those spreads",
         bounds=(0.0, 10.0),
     )
+    simulator: str = key(
+        "simpler",
+        "simulation: simpler: fewer mechanisms and wrong parameters; true: the towers' own equations and hidden "
+        "properties; shuffled: the simpler model's fluxes, each day that of any cell and day; half_a_year_late: those "
+        "of half a year before",
+        choices=["simpler", "true", "shuffled", "half_a_year_late"],
+    )
 
 
 @dataclass

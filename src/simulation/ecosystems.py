@@ -14,6 +14,7 @@ from . import carbon, crops
 from .calendar import day_of_year
 from .climate import Climate, Sites
 from .hidden import Hidden
+from .light_use import absorbing, light_use_gpp
 from .series import Series, column, day_length
 from .soils import Land
 from .water import Bucket, evaporation_demand, run_bucket, snow
@@ -177,3 +178,30 @@ def cropland_simulation(at: Setting) -> Field:
     gpp = 1.6 * season.planted * carbon.gpp(w.ta, w.sw, w.vpd, season.lai, light)
     soil = carbon.RecoParameters(base=0.8, share_of_gpp=0.18, activation=220.0, lag_days=4.0)
     return Field(season, gpp, carbon.reco(w.ta, gpp, soil))
+
+
+def upland_truth(at: Setting, hidden: Hidden) -> Series:
+    """Return the true gross primary production of uplands (site, day), gC m-2 d-1."""
+    w, land, world = at.weather, at.land, hidden.world
+    later = world.leaf_out * hidden.normal("leaf-out")
+    hours = day_length(at.lat[:, None], day_of_year(at.days))
+    lai = carbon.canopy(
+        w.ta_min,
+        w.vpd,
+        hours,
+        land.lai_max * hidden.factor("leaf", world.vigour),
+        carbon.PhenologyParameters(cold=-2.0 + later, mild=5.0 + later),
+    )
+    water = _soil_water(at, lai, land.whc * hidden.factor("roots", 1.5 * world.vigour))
+    light = carbon.LueParameters(
+        efficiency=2.0 * hidden.factor("efficiency", world.vigour),
+        vpd_slope=-0.035 * hidden.factor("stomata", world.response),
+    )
+    return carbon.gpp(w.ta, w.sw, w.vpd, lai, light, water)
+
+
+def upland_simulation(at: Setting) -> Series:
+    """Gross primary production (site, day), gC m-2 d-1, by published parameters of each land cover, see `light_use`."""
+    w, igbp = at.weather, at.land.kind.tolist()
+    fapar = absorbing(w.ta_min, w.vpd, day_length(at.lat[:, None], day_of_year(at.days)), igbp)
+    return light_use_gpp(carbon.usable_light(w.sw), fapar, w.ta_min, w.vpd, igbp)

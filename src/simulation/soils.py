@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .climate import Climate, Sites
 from .fields import static_field
+from .light_use import BIOMES
 
 WETLANDS = ("forested bog", "unforested bog", "forested swamp", "unforested swamp", "alluvial")
 
@@ -83,4 +84,29 @@ def cropland_land(seed: int, lat: Sites, lon: Sites, climate: Climate) -> Land:
         lai_max=np.clip(4.3 * np.exp(0.2 * field("lai", 250.0)) * (1.15 - 0.4 * climate.aridity), 1.5, 7.5),
         koppen=koppen_group(climate),
         kind=np.full(len(lat), "CRO"),
+    )
+
+
+def upland_land(seed: int, lat: Sites, lon: Sites, climate: Climate) -> Land:
+    """Properties of uplands under natural vegetation at places (site,); ``kind`` is their IGBP class."""
+
+    def field(name: str, range_km: float) -> Sites:
+        return static_field(seed, f"upland/{name}", range_km, lat, lon)
+
+    koppen, trees = koppen_group(climate), field("trees", 400.0)
+    kind = np.select(
+        [koppen == "E", koppen == "B", koppen == "A", (koppen == "D") & (climate.mean < 2.0), trees < -0.5],
+        ["OSH", np.where(trees > 0.5, "SAV", "GRA"), np.where(climate.rain > 1600.0, "EBF", "WSA"), "ENF", "GRA"],
+        np.where(trees > 0.7, "ENF", np.where(trees > 0.1, "MF", "DBF")),
+    )
+    clay = np.clip(24.0 + 10.0 * field("clay", 250.0), 4.0, 65.0)
+    leaves = np.array([BIOMES[name].lai_max for name in kind.tolist()])
+    return Land(
+        soil_ph=np.clip(5.4 + 2.2 * climate.aridity + 0.5 * field("acid", 400.0), 4.0, 8.6),
+        soil_carbon=np.clip(12.0 * np.exp(0.4 * field("humus", 300.0)), 2.5, 60.0),
+        clay=clay,
+        whc=np.clip(75.0 + 2.6 * clay + 30.0 * field("whc", 200.0), 40.0, 330.0),
+        lai_max=np.clip(leaves * np.exp(0.2 * field("lai", 250.0)), 0.5, 7.5),
+        koppen=koppen,
+        kind=kind.astype(np.str_),
     )

@@ -14,13 +14,23 @@ from ..variables import CLASSES, EXPECTED_SUFFIX, MEASURED_SUFFIX, NET, QC_SUFFI
 from .calendar import day_of_year, days_of
 from .climate import Climate, Sites, normals
 from .crops import rotation_of
-from .ecosystems import Field, Setting, cropland_simulation, cropland_truth, wetland_simulation, wetland_truth
+from .ecosystems import (
+    Field,
+    Setting,
+    cropland_simulation,
+    cropland_truth,
+    upland_simulation,
+    upland_truth,
+    wetland_simulation,
+    wetland_truth,
+)
 from .fields import local_generators
 from .hidden import Hidden, WorldParameters
 from .observation import ObservationParameters, observe, partition
 from .places import draw_cells, draw_towers
 from .series import Series
-from .soils import Land, cropland_land, wetland_land
+from .simulators import TRUE, told_by
+from .soils import Land, cropland_land, upland_land, wetland_land
 from .weather import daily_weather
 
 _CHUNK = 256  # places made at a time, to bound memory
@@ -69,6 +79,16 @@ def _cropland_climate(climate: Climate) -> NDArray[np.bool_]:
     )
 
 
+def _upland_climate(climate: Climate) -> NDArray[np.bool_]:
+    return (climate.mean + climate.half_range > 8.0) & (climate.rain > 200.0) & (climate.mean > -12.0)
+
+
+def _upland_classes(at: Setting) -> dict[str, NDArray[np.str_]]:
+    grassy = np.isin(at.land.kind, ("GRA", "SAV")) & (at.climate.mean > 20.0)
+    pathway = np.where(grassy, "C4", "C3")
+    return {"koppen": at.land.koppen, "igbp": at.land.kind, "photosynthesis": pathway.astype(np.str_)}
+
+
 def _wetland_classes(at: Setting) -> dict[str, NDArray[np.str_]]:
     return {"wetland": at.land.kind, "koppen": at.land.koppen, "igbp": np.full(len(at.lat), "WET")}
 
@@ -108,6 +128,17 @@ ECOSYSTEMS: dict[str, Ecosystem] = {
         truth=lambda at, hidden: Flux(wetland_truth(at, hidden), {}),
         simulation=lambda at: Flux(wetland_simulation(at), {}),
         observation=ObservationParameters(noise_floor=2.0, noise_slope=0.2, measured=0.55, long_gaps=1.3),
+    ),
+    "terrestrial_gpp": Ecosystem(
+        target="GPP",
+        name="upland",
+        suitable=_upland_climate,
+        land=upland_land,
+        statics=("elevation", "abs_lat", "mat", "map", "whc"),
+        classes=_upland_classes,
+        truth=lambda at, hidden: Flux(upland_truth(at, hidden), {}),
+        simulation=lambda at: Flux(upland_simulation(at), {}),
+        observation=ObservationParameters(noise_floor=0.35, noise_slope=0.12),
     ),
     "cropland_gpp": Ecosystem(
         target="GPP",
@@ -150,7 +181,7 @@ def embedded_cube(pair: str, source: EmbeddedSource, world: WorldParameters | No
 
     Parameters
     ----------
-    pair : wetland_ch4, cropland_gpp, cropland_co2 or carbon_balance.
+    pair : wetland_ch4, terrestrial_gpp, cropland_gpp, cropland_co2 or carbon_balance.
     source : face, seed, number of places, years and first year. Both faces of one seed share land and weather.
     world : strength and reach of hidden properties; default: as the source says.
 
@@ -180,6 +211,7 @@ def embedded_cube(pair: str, source: EmbeddedSource, world: WorldParameters | No
         if len(parts) == 1
         else xr.concat(parts, dim="site", data_vars="minimal", coords="minimal", compat="override", join="override")
     )
+    cube = told_by(source, cube, (kind.target, SINK, SOURCE))
     prefix, width = ("TW", 3) if source.face == "towers" else ("SM", 4)
     names = np.array([f"{prefix}-{number:0{width}d}" for number in range(1, len(lat) + 1)])
     cube = cube.assign_coords(site_id=("site", names))
@@ -219,7 +251,8 @@ def _chunk(kind: Ecosystem, source: EmbeddedSource, world: WorldParameters, lat:
     }
     kept = recorded(source)
     towers = source.face == "towers"
-    flux = kind.truth(at, Hidden(at.seed, lat, lon, world)) if towers else kind.simulation(at)
+    is_true = towers or source.simulator == TRUE
+    flux = kind.truth(at, Hidden(at.seed, lat, lon, world)) if is_true else kind.simulation(at)
     made = {name: values[:, kept] for name, values in ({kind.target: flux.target} | flux.gross).items()}
     targets = _observed(kind, at, made, days[kept]) if towers else _whole(made)
     series = {name: values[:, kept] for name, values in (drivers | flux.management).items()} | targets

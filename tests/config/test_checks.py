@@ -30,7 +30,7 @@ from raciflux.modules import NETWORKS
             "which is not what data.pair=wetland_ch4 predicts; take data.pair=",
         ),
         (["data.source.kind=light_use_efficiency"], "data.source.kind cannot be 'light_use_efficiency'"),
-        (["data.pair=terrestrial_gpp"], "data.source.kind=embedded has no terrestrial_gpp"),
+        (["data.pair=terrestrial_co2"], "data.source.kind=embedded has no terrestrial_co2"),
         (["data.root=''", "experiment=fluxnet2015_gpp"], "data.root is empty"),
         (["transfer.freeze=[slow_encodr]"], "raci has no part 'slow_encodr'; its parts are slow_encoder, fast_encoder"),
         (["transfer.freeze=[retrieval]"], "ct_lstm has no part 'retrieval'"),  # before RACI has been trained

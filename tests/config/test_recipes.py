@@ -47,7 +47,7 @@ def test_default_run_is_the_embedded_wetland():
     assert (config.data.pair, config.data.split.fold) == ("wetland_ch4", 0)
 
 
-@pytest.mark.parametrize("pair", ["wetland_ch4", "cropland_gpp", "cropland_co2"])
+@pytest.mark.parametrize("pair", ["wetland_ch4", "terrestrial_gpp", "cropland_gpp", "cropland_co2"])
 def test_embedded_recipes_pretrain_on_the_simulation_of_the_same_world(pair):
     config = compose([f"experiment=embedded_{pair}"])
     assert config.data.pair == pair

@@ -59,6 +59,7 @@ def test_fluxes_have_realistic_size(pair, towers):
     truth = towers[f"{ECOSYSTEMS[pair].target}_expected"].values
     low, median_low, median_high, high = {
         "wetland_ch4": (-8.0, 15.0, 110.0, 2000.0),
+        "terrestrial_gpp": (0.0, 0.8, 5.0, 45.0),
         "cropland_gpp": (0.0, 0.8, 4.0, 45.0),
         "cropland_co2": (-30.0, -1.5, 1.0, 20.0),
         "carbon_balance": (-30.0, -1.5, 1.0, 20.0),
@@ -182,5 +183,5 @@ def test_places_beyond_one_chunk_are_joined(monkeypatch):
 
 
 def test_a_pair_it_has_not_is_refused():
-    with pytest.raises(UserError, match="terrestrial_gpp is not in the embedded world, which has wetland_ch4"):
-        embedded_cube("terrestrial_gpp", EmbeddedSource())
+    with pytest.raises(UserError, match="terrestrial_co2 is not in the embedded world, which has wetland_ch4"):
+        embedded_cube("terrestrial_co2", EmbeddedSource())
