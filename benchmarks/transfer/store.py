@@ -29,7 +29,11 @@ class Store:
 
     def __init__(self, name: str, output: Path) -> None:
         self.paths = {what: output / f"{name}_{what}.csv" for what in ("cells", "sites")}
-        self.cells, self.sites = _read(self.paths["cells"], CELLS), _read(self.paths["sites"], SITES)
+        self._read()
+
+    def _read(self) -> None:
+        """Hold what the tables say, rounded as they are."""
+        self.cells, self.sites = _table(self.paths["cells"], CELLS), _table(self.paths["sites"], SITES)
 
     def holds(self, one: Wanted, cell: Cell) -> bool:
         """Whether a cell was finished by this very command."""
@@ -47,11 +51,14 @@ class Store:
                 elif self.holds(one, cell):
                     kept.append(_key(one, cell))
         known = pl.DataFrame(kept, schema=dict(zip(KEY, self.cells.schema.values(), strict=False)), orient="row")
-        self.cells = _joined(self.cells.join(known, on=KEY, how="semi"), cells, CELLS)
-        self.sites = _joined(self.sites.join(known, on=KEY, how="semi"), sites, SITES)
-        for what, table in (("cells", self.cells), ("sites", self.sites)):
+        tables = {
+            "cells": _joined(self.cells.join(known, on=KEY, how="semi"), cells, CELLS),
+            "sites": _joined(self.sites.join(known, on=KEY, how="semi"), sites, SITES),
+        }
+        for what, table in tables.items():
             with replacing(self.paths[what]) as partial:
                 table.sort(table.columns[: len(KEY) + (what == "sites")]).write_csv(partial, float_precision=4)
+        self._read()
 
     @property
     def _made(self) -> dict[tuple[Any, ...], str]:
@@ -80,7 +87,7 @@ def _scores(one: Wanted, cell: Cell) -> pl.DataFrame:
     return table.with_columns(site="site_id", **{name: pl.lit(value) for name, value in named.items()}).select(SITES)
 
 
-def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+def _table(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     if path.exists():
         return pl.read_csv(path, schema_overrides=TYPES).select(columns)
     return pl.DataFrame(schema={name: TYPES.get(name, pl.String) for name in columns})

@@ -1,0 +1,225 @@
+"""Studies of transfer on a tiny world: cells are kept, known again, paired, and the page says what is missing."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from raciflux.config.compose import to_yaml
+from raciflux.config.transfer import TECHNIQUES
+from raciflux.errors import UserError
+from raciflux.evaluation.run_folder import RunFolder
+from rich.console import Console
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.accuracy.work import run_cell  # noqa: E402
+from benchmarks.transfer import main, page, tuning  # noqa: E402
+from benchmarks.transfer.effects import effects  # noqa: E402
+from benchmarks.transfer.settings import NARROWED, parse_settings  # noqa: E402
+from benchmarks.transfer.store import Store  # noqa: E402
+from benchmarks.transfer.studies import STUDIES  # noqa: E402
+from benchmarks.transfer.study import SCRATCH, Study, wanted  # noqa: E402
+
+NAME = "pmodel_gpp"  # which the tiny study stands for: settings know the shipped names alone
+STEPS = tuple(f"transfer.{stage}.{key}=2" for stage in ("pretrain", "finetune") for key in ("steps", "check_every"))
+TINY = Study(
+    experiment="embedded_terrestrial_gpp",
+    conditions={
+        "few": (
+            *("data.source.places=14", "data.source.years=2", "data.simulation.places=12", "data.simulation.years=2"),
+            *("data.split.folds=3", "data.split.fold=null", "data.split.min_scored_days=30"),
+            *("data.split.label_share=0.5", "data.split.seed={seed}"),
+        )
+    },
+    networks=("lstm",),
+    techniques=("scratch", "finetune"),
+    regime=("model.hidden=8", *STEPS),
+    seeds=2,
+    tuned_in="few",
+    about="A tiny study.",
+)
+EVERYTHING: dict[str, tuple[str, ...]] = dict.fromkeys(NARROWED, ())
+ONLY = {"networks": ("lstm",), "conditions": ("share_5",)}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """The folder of runs after both techniques ran with seed 0, and scratch with seed 1."""
+    folder = tmp_path_factory.mktemp("runs")
+    for one in wanted(NAME, TINY, {}, EVERYTHING, 2):
+        if (one.technique, one.seed) != ("finetune", 1):
+            for cell in one.cells(folder):
+                said = run_cell(cell)
+                assert "validation" in said, said
+    return folder
+
+
+@pytest.fixture
+def tiny(monkeypatch) -> Study:
+    monkeypatch.setitem(STUDIES, NAME, TINY)
+    return TINY
+
+
+@pytest.mark.parametrize("name", list(STUDIES))
+def test_techniques_of_a_study_compose_with_one_budget_of_training(name):
+    study, budgets = STUDIES[name], set()
+    assert SCRATCH in study.techniques and set(study.techniques) <= set(TECHNIQUES)
+    for one in wanted(name, study, {}, EVERYTHING, 1):
+        config = one.run.config()
+        assert (config.transfer.name, config.model.name) == (one.technique, one.network)
+        stages = (config.transfer.pretrain, config.transfer.finetune)
+        budgets.add(tuple((stage.steps, stage.batch_size, stage.check_every, stage.patience) for stage in stages))
+    assert len(budgets) == 1
+
+
+def test_every_technique_has_as_many_configurations_tried():
+    tried = tuning.candidates()
+    assert {technique: len(of) for technique, of in tried.items()} == dict.fromkeys(TECHNIQUES, 4)
+    for technique, of_technique in tried.items():
+        for overrides in of_technique:
+            one = wanted("labels", STUDIES["labels"], {technique: overrides}, ONLY | {"techniques": (technique,)}, 1)[0]
+            assert one.run.config().transfer.name == technique
+
+
+def test_a_seed_draws_its_own_labelled_towers(runs):
+    shown = {}
+    for one in wanted(NAME, TINY, {}, EVERYTHING, 2):
+        if one.technique == SCRATCH:
+            split = json.loads((one.cells(runs)[0].folder / "splits.json").read_text())
+            shown[one.seed] = (set(split["train"]) | set(split["validation"])) - set(split["unlabelled"])
+    assert shown[0] != shown[1] and all(shown.values())
+
+
+def test_cells_are_kept_and_known_by_the_command_that_made_them(runs, tmp_path, tiny):
+    of_study = wanted(NAME, tiny, {}, EVERYTHING, 2)
+    store = Store(NAME, tmp_path)
+    store.take(of_study, runs)
+    assert store.cells.height == 9, "three folds of three runs"
+    again = Store(NAME, tmp_path)
+    assert again.cells.equals(store.cells) and again.sites.equals(store.sites)
+    held = [again.holds(one, cell) for one in of_study for cell in one.cells(runs)]
+    assert sum(held) == 9
+    again.take(of_study, tmp_path / "no runs left")
+    assert again.cells.equals(store.cells) and again.sites.equals(store.sites), "the tables alone hold the cells"
+
+    other = wanted(NAME, replace(tiny, regime=(*tiny.regime, "model.dropout=0.1")), {}, EVERYTHING, 2)
+    assert not any(again.holds(one, cell) for one in other for cell in one.cells(runs))
+    again.take(other, tmp_path / "no runs left")
+    assert again.cells.height == 0 and again.sites.height == 0, "what the study runs no more is dropped"
+
+
+def test_the_kept_scores_are_those_of_the_predictions(runs, tmp_path, tiny):
+    store = Store(NAME, tmp_path)
+    store.take(wanted(NAME, tiny, {}, EVERYTHING, 2), runs)
+    one = wanted(NAME, tiny, {}, EVERYTHING, 1)[0]
+    cell = one.cells(runs)[1]
+    said = RunFolder(cell.folder).predictions()
+    rows = store.sites.filter(technique=one.technique, seed=0, fold=cell.fold)
+    assert rows.height
+    for site, rmse, cluster in rows.select("site", "rmse", "cluster").iter_rows():
+        at = said.sel(site=said.site_id == site).squeeze("site")
+        days = at.measured.values.astype(bool) & np.isfinite(at.observed.values)
+        error = (at.prediction.values - at.observed.values)[days]
+        assert rmse == pytest.approx(np.sqrt((error**2).mean()), abs=1e-3)
+        assert cluster == int(at.cluster)
+
+
+def made_up(clusters: int, seeds: int = 2) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Cells and sites of two techniques: the errors of ``finetune`` are a tenth lower, of one tower higher."""
+    rng = np.random.default_rng(3)
+    level = rng.uniform(1, 3, clusters)
+    key = {"condition": "few", "network": "lstm"}
+    cells, sites = [], []
+    for technique, factor in (("scratch", 1.0), ("finetune", 0.9)):
+        for seed in range(seeds):
+            named = key | {"technique": technique, "seed": seed, "validation": factor}
+            cells.extend(named | {"fold": fold} for fold in (0, 1))
+            for site in range(clusters):
+                rmse = level[site] * (1.2 if technique == "finetune" and site == 0 else factor) + 0.1 * seed
+                sites.append(key | {"technique": technique, "seed": seed, "fold": site % 2, "site": f"S{site:02d}",
+                                    "cluster": site, "rmse": rmse})  # fmt: skip
+    return pl.DataFrame(cells), pl.DataFrame(sites)
+
+
+def test_effects_are_paired_by_tower_and_seed():
+    cells, sites = made_up(12)
+    found = effects(cells, sites, "few", "lstm", (0, 1), draws=2000)
+    assert found is not None and found.chosen.technique == "finetune" and found.seeds == (0, 1)
+    of = {
+        name: np.array([sites.filter(technique=name, seed=seed).sort("site")["rmse"] for seed in (0, 1)])
+        for name in ("scratch", "finetune")
+    }
+    for statistic, reduce in (("median", np.median), ("mean", np.mean)):
+        change = found.chosen.changes[statistic]
+        plain = reduce(of["finetune"], axis=1).mean() / reduce(of["scratch"], axis=1).mean() - 1
+        assert change.value == pytest.approx(plain)
+        assert change.within is not None and change.within[0] <= change.value <= change.within[1]
+    assert found.chosen.worse == pytest.approx(1 / 12)
+    mean = found.chosen.changes["mean"].within
+    assert mean is not None and mean[1] - mean[0] < 0.15, "unpaired, the levels of the towers would widen it"
+
+
+def test_too_few_clusters_allow_no_interval_and_an_unfinished_seed_counts_for_nobody():
+    cells, sites = made_up(6)
+    found = effects(cells, sites, "few", "lstm", (0, 1), draws=200)
+    assert found is not None and found.chosen.changes["mean"].within is None
+    unfinished = cells.filter(~((pl.col("technique") == "finetune") & (pl.col("seed") == 1) & (pl.col("fold") == 1)))
+    one_seed = effects(unfinished, sites, "few", "lstm", (0, 1), draws=200)
+    assert one_seed is not None and one_seed.seeds == (0,)
+    assert effects(cells.filter(technique="scratch"), sites, "few", "lstm", (0, 1), draws=200) is None
+
+
+def test_the_page_says_what_validation_chose_and_what_is_missing(runs, tmp_path, tiny, monkeypatch):
+    main.measure_transfer(
+        [f"transfer={NAME}", "jobs=0", "draws=200", f"runs={runs}", f"output={tmp_path}"], Console(quiet=True)
+    )
+    said = (tmp_path / f"{NAME}.md").read_text()
+    assert "| lstm | few | finetune |" in said and "seeds 0." in said
+    assert "| lstm | finetune | 3 of 6 **missing** |" in said and "| lstm | scratch | 6 of 6 |" in said
+    assert page.HEADER[0] in said and "A tiny study." in said
+    called = []
+    monkeypatch.setattr("benchmarks.accuracy.work.work", lambda cells, *_: called.extend(cells) or [])
+    main.measure_transfer(
+        [f"transfer={NAME}", "draws=200", f"runs={tmp_path}", f"output={tmp_path}"], Console(quiet=True)
+    )
+    assert {cell.run.model for cell in called} == {"lstm_finetune"} and len(called) == 3, "only what is not kept"
+
+
+def test_tuning_takes_the_best_mean_over_seeds_and_is_used(tmp_path, tiny):
+    tried = tuning.trials(NAME, tiny, tmp_path, [])
+    assert [trial.technique for trial in tried] == ["scratch"] * 4 + ["finetune"] * 4
+    assert [len(trial.cells) for trial in tried] == [2] * 8
+    scores = {"scratch": [(3.0, 1.0), (1.5, 1.5), (2.0, 2.0), (9.0, 0.1)], "finetune": [(1, 1), (2, 2), (3, 3)]}
+    for trial in tried:
+        of_trial = scores[trial.technique][trial.number : trial.number + 1]
+        for cell, score in zip(trial.cells, of_trial[0] if of_trial else (), strict=False):
+            cell.folder.mkdir(parents=True)
+            (cell.folder / "cell.json").write_text(json.dumps({"validation": score}))
+            (cell.folder / "config.yaml").write_text(to_yaml(cell.run.config()))
+    table = tuning.tuning_table(NAME, tmp_path)
+    tuning.write_tuning(tried, table)
+    assert tuning.chosen(NAME, tmp_path) == {"scratch": ("transfer.finetune.learning_rate=0.001",)}, (
+        "finetune has a trial to go"
+    )
+    run = wanted(NAME, tiny, tuning.chosen(NAME, tmp_path), EVERYTHING, 1)[0].run
+    assert run.config().transfer.finetune.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["transfer=label"], "labels"),
+        (["transfer=labels", "networks=[gru]"], "has no 'gru'"),
+        (["transfer=labels", "techniques=[fintune]"], "did you mean 'finetune'"),
+        (["transfer=pmodel_gpp", "tune=true"], "takes the choice of another study"),
+        (["transfer=labels", "conditions=[share_50]"], "share_5"),
+    ],
+)
+def test_mistakes_are_said(arguments, said):
+    with pytest.raises(UserError, match=said):
+        parse_settings(arguments)
