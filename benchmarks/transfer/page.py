@@ -9,6 +9,7 @@ from raciflux.atomic import write_text
 
 from ..accuracy.markdown import markdown
 from .effects import Change, Effect, Effects, effects
+from .figure import draw
 from .store import Store
 from .study import SCRATCH, Study, Wanted
 
@@ -44,6 +45,8 @@ def write_page(
     lines = [f"# Transfer: {name}", "", study.about, "", *_made(name, study, store, tuned, folds)]
     if found:
         lines += ["", "## What validation chose, against scratch", "", *markdown(CHOSEN_HEADER, _chosen_rows(found))]
+        draw(found, output / f"{name}.png")
+        lines += ["", f"![Change against scratch]({name}.png)"]
     for one in found:
         lines += ["", f"## {one.network}, {one.condition}", "", _counts(one), "", *markdown(HEADER, _rows(one, store))]
         lines += _sites(one)

@@ -38,6 +38,19 @@ def _simulator(name: str) -> tuple[str, ...]:
     )
 
 
+# X-MethaneWet's shares of towers that show their fluxes.
+SPARSE = {f"share_{round(100 * share)}": _labels(share) for share in (0.1, 0.25, 0.5, 1.0)}
+ON_REPLICA = (
+    "data.root=runs/xmethanewet_replica",
+    "data.split.file=null",
+    "data.split.folds=3",
+    "data.split.fold=null",
+    "data.simulation.first_year=2001",
+    "data.simulation.last_year=2004",
+    "data.simulation.cells=400",
+)
+
+
 STUDIES: dict[str, Study] = {
     "labels": Study(
         experiment="fluxnet2015_gpp_transfer",
@@ -106,5 +119,28 @@ STUDIES: dict[str, Study] = {
         "pretrained on its simulation. A condition is the simulator: without error (the towers' own equations), with "
         "moderate error (fewer mechanisms, wrong parameters), useless (its fluxes shuffled over cells and days), and "
         "wrong (half a year late). Each seed has folds and labelled towers of its own.",
+    ),
+    "sparse": Study(
+        experiment="xmethanewet_sparse",
+        conditions=SPARSE,
+        networks=("lstm",),
+        techniques=TECHNIQUES,
+        regime=BUDGET,
+        seeds=3,
+        tuned_by="labels",
+        about="X-MethaneWet's data-sparse study on its own files: methane of unseen towers, pretrained on TEM-MDM, by "
+        "the share of training and validation towers whose fluxes are shown.",
+    ),
+    "sparse_replica": Study(
+        experiment="xmethanewet_sparse",
+        conditions=SPARSE,
+        networks=("lstm",),
+        techniques=TECHNIQUES,
+        regime=(*BUDGET, *ON_REPLICA),
+        seeds=3,
+        tuned_by="labels",
+        about="X-MethaneWet's data-sparse study on a made-up replica of its files (`python -m "
+        "benchmarks.transfer.replica runs/xmethanewet_replica`): it shows that the study runs as it will on the real "
+        "files, and says nothing about methane. Each seed has folds and labelled towers of its own.",
     ),
 }

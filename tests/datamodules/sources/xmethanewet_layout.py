@@ -1,6 +1,6 @@
 """Writes a small X-MethaneWet: its file names, variables and dimensions, on a coarser grid of a planet it makes up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -55,6 +55,11 @@ def weather(year: int, rows: int = ROWS, seed: int = 0) -> dict[str, NDArray[np.
     return made
 
 
+def wetland_codes(rows: int = ROWS) -> NDArray[np.int64]:
+    """Wetland type (row, column), 1 to 5."""
+    return np.random.default_rng(7).integers(1, 6, (rows, 2 * rows))
+
+
 def emissions(warmth: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
     """mgCH4 m-2 d-1: warm swamps emit most."""
     return np.asarray((4.0 + 6.0 * codes[..., None, None]) * np.exp(0.06 * np.minimum(warmth, 40) - 0.5))
@@ -63,9 +68,8 @@ def emissions(warmth: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[
 def write_grids(folder: Path, years: Sequence[int], rows: int = ROWS, units: bool = True) -> Path:
     """Write the folder ``TEM-MDM``."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(1)
     land = is_land(rows)
-    codes = rng.integers(1, 6, land.shape)
+    codes, rng = wetland_codes(rows), np.random.default_rng(1)
     statics = {
         "phh2o": rng.uniform(4, 8, land.shape), "topsoil_bulk_density": rng.uniform(0.2, 1.5, land.shape),
         "clelev": rng.uniform(0, 800, land.shape),
@@ -102,22 +106,34 @@ def _write(path: Path, name: str, values: NDArray[np.float64], dimensions: tuple
             variable.units = unit
 
 
-def write_towers(folder: Path, first: int, last: int, sites: Sequence[str] = tuple(SITES), gaps: float = 0.4) -> Path:
-    """Write the folder ``FLUXNET-CH4``: sites named with dots, days stacked, some of them filled."""
+def write_towers(
+    folder: Path,
+    first: int,
+    last: int,
+    sites: Sequence[str] = tuple(SITES),
+    gaps: float = 0.4,
+    places: Mapping[str, tuple[float, float, str]] = SITES,
+    levels: Mapping[str, float] | None = None,
+) -> Path:
+    """Write the folder ``FLUXNET-CH4``: sites named with dots, days stacked, some of them filled.
+
+    ``levels`` are the fluxes of the sites in the warmth of 11 degrees; None sets them apart by their number.
+    """
+    levels = levels or {name: 8.0 + 5.0 * number for number, name in enumerate(sites)}
     folder.mkdir(parents=True, exist_ok=True)
     head = "SITE_ID,LOCATION_LAT,LOCATION_LONG,LOCATION_ELEV,IGBP,MAT,MAP\n"
-    rows = [f"{name},{SITES[name][0]},{SITES[name][1]},100,{SITES[name][2]},8.5,700\n" for name in sites]
+    rows = [f"{name},{places[name][0]},{places[name][1]},100,{places[name][2]},8.5,700\n" for name in sites]
     (folder / "FLUXNET_CH4_2024.csv").write_text(head + "".join(rows))
     rng = np.random.default_rng(2)
     begin, end = date(first, 1, 1), date(last, 12, 31)
     lines = ["Site,TIMESTAMP,FCH4,FCH4_F,FCH4_F_ANNOPTLM,TA_F,VPD_F,P_F,NEE_F\n"]
-    for number, name in enumerate(sites):
-        lat = SITES[name][0]
+    for name in sites:
+        lat = places[name][0]
         for day in range((end - begin).days + 1):
             when = begin + timedelta(days=day)
             season = -np.sign(lat) * np.cos(2 * np.pi * (when.timetuple().tm_yday - 15) / 365)
             warmth = 28 - 0.5 * abs(lat) + 0.25 * abs(lat) * season + rng.normal(0, 2)
-            flux = (8 + 5 * number) * np.exp(0.07 * warmth - 0.8) * np.exp(rng.normal(0, 0.15))
+            flux = levels[name] * np.exp(0.07 * warmth - 0.8) * np.exp(rng.normal(0, 0.15))
             measured = f"{flux:.4f}" if rng.random() >= gaps else "-9999"
             vpd, rain = 2 + 0.1 * max(warmth, 0), 3 * rng.random()
             lines.append(
