@@ -176,7 +176,9 @@ class Config:
     resume: str | None = key(None, "run folder to go on with; its own config is used")
     compare: list[str] = key([], "models trained beside the main one on the same splits", choices=list(MODELS))
     report: bool = key(True, "draw figures and write report.html at the end; false leaves that to evaluate.py RUN")
-    paper_compat: bool = key(False, "allow the models paper_*: X-MethaneWet's as published, with their faults")
+    paper_compat: bool = key(
+        False, "X-MethaneWet as published, with its faults: allow the models paper_*, and take its losses of transfer"
+    )
     data: DataConfig = key(DataConfig, "data")
     model: Any = key(MISSING, "the model")
     label: str | None = key(None, "what tables call the model, to tell variants of one apart; null: its own name")

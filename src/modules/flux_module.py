@@ -30,7 +30,14 @@ class Domains(TypedDict):
 
 
 class DomainLoss(nn.Module):
-    """What a technique makes of a batch of each domain; a technique's own is a subclass."""
+    """What a technique makes of a batch of each domain; a technique's own is a subclass.
+
+    Attributes
+    ----------
+    done : share of the training that is over, told before each step.
+    """
+
+    done = 0.0
 
     def forward(self, module: "FluxModule", batch: Domains) -> Tensor:
         """Return the loss, in scaled units."""

@@ -1,10 +1,12 @@
 """Training on both domains at once: mixed, re-weighted and adversarial (X-MethaneWet, arXiv 2505.18355, section 4).
 
 What the paper's code gets wrong is right here: the gradient of the discriminator is reversed and the discriminator is
-trained; each simulated sample has a weight of its own, inside the mean.
+trained; each simulated sample has a weight of its own, inside the mean. ``paper_compat`` keeps what was published.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning
@@ -24,7 +26,7 @@ class JointTraining(Callback):
     loss : of a technique.
     """
 
-    def __init__(self, loss: "Mixed | Reweighted | Adversarial") -> None:
+    def __init__(self, loss: DomainLoss) -> None:
         self.loss = loss
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
@@ -53,7 +55,7 @@ class Mixed(DomainLoss):
 
     def __init__(self, weight: float) -> None:
         super().__init__()
-        self.weight, self.done = weight, 0.0
+        self.weight = weight
 
     def forward(self, module: FluxModule, batch: Domains) -> Tensor:
         """Return the sum."""
@@ -76,7 +78,6 @@ class Reweighted(DomainLoss):
     def __init__(self, weights: NDArray[Any]) -> None:
         super().__init__()
         self.register_buffer("weights", torch.from_numpy(weights).float(), persistent=False)
-        self.done = 0.0
 
     def forward(self, module: FluxModule, batch: Domains) -> Tensor:
         """Return the mean of both, as far as training is."""
@@ -109,29 +110,40 @@ class Adversarial(DomainLoss):
 
     def __init__(self, weight: float, hidden: int) -> None:
         super().__init__()
-        self.weight, self.done = weight, 0.0
-        self.discriminator = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.weight = weight
+        self.discriminator = discriminator(hidden)
 
     def forward(self, module: FluxModule, batch: Domains) -> Tensor:
         """Return the losses of both domains and of the discriminator."""
-        encoded: list[Tensor] = []
-        head = module.network.get_submodule("head")
-        hook = head.register_forward_pre_hook(
-            lambda _, given: encoded.append(given[0][:, module.window.warmup :].mean(1))
-        )
-        try:
+        with encoded_days(module) as of_towers:
             towers = module.loss_of(batch["towers"], module.loss)
-            split = len(encoded)
+        with encoded_days(module) as of_simulation:
             simulated = module.loss_elsewhere(batch["simulation"], module.loss)
-        finally:
-            hook.remove()
+        windows = torch.cat([days.mean(1) for days in (*of_towers, *of_simulation)])
         strength = self.weight * (2.0 / (1.0 + math.exp(-10.0 * self.done)) - 1.0)
-        told = self.discriminator(reverse_gradient(torch.cat(encoded), strength))[:, 0]
-        is_tower = torch.cat([torch.ones(sum(map(len, encoded[:split]))), torch.zeros(sum(map(len, encoded[split:])))])
+        told = self.discriminator(reverse_gradient(windows, strength))[:, 0]
+        is_tower = torch.cat([torch.ones(sum(map(len, of_towers))), torch.zeros(sum(map(len, of_simulation)))])
         mistaken = nn.functional.binary_cross_entropy_with_logits(told, is_tower.to(told))
         right = ((told > 0) == is_tower.to(told).bool()).float().mean()
         module.log_dict({"train/discriminator": mistaken, "train/domain_told": right}, batch_size=len(is_tower))
         return self.done * towers + (1.0 - self.done) * simulated + mistaken
+
+
+def discriminator(hidden: int) -> nn.Module:
+    """Return what maps encoded days (..., hidden) to the log-odds (..., 1) of a domain."""
+    return nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+
+@contextmanager
+def encoded_days(module: FluxModule) -> Iterator[list[Tensor]]:
+    """Collect the encoded days (batch, day, hidden) that the head is given meanwhile, without the warm-up."""
+    days: list[Tensor] = []
+    head = module.network.get_submodule("head")
+    hook = head.register_forward_pre_hook(lambda _, given: days.append(given[0][:, module.window.warmup :]))
+    try:
+        yield days
+    finally:
+        hook.remove()
 
 
 class _Reverse(torch.autograd.Function):

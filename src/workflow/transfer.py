@@ -19,8 +19,10 @@ from ..datamodules.paired import PairedDomains
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..modules import TRAINABLE
+from ..modules.flux_module import DomainLoss
 from ..transfer import JointTraining, fine_tuning
 from ..transfer.joint import Adversarial, Mixed, Reweighted
+from ..transfer.paper_compat import PublishedAdversarial, PublishedReweighted
 from ..transfer.similarity import moments, similarity_weights
 from ..variables import SIMULATED
 from .emulator import has_emulator, told, with_emulator
@@ -106,7 +108,7 @@ def _joint_stage(
         progress.skip(stage.steps)
         return best
     towers = tower_data(config, prepared, split, simulation.scaler)
-    loss = LOSSES[config.transfer.name](config, towers, simulation, folder)
+    loss = LOSSES[config.transfer.name, config.paper_compat](config, towers, simulation, folder)
     module = build_module(config, stage, towers, build_bank(config, towers))
     loggers = tracked.stage(JOINT_STAGE, towers)
     fit(config, stage, place, PairedDomains(towers, simulation), module, [JointTraining(loss)], loggers, progress)
@@ -130,9 +132,25 @@ def _adversarial(config: Config, towers: FluxDataModule, simulation: FluxDataMod
     return Adversarial(config.transfer.domain_weight, config.model.hidden)
 
 
-LOSSES: dict[str, Callable[[Config, FluxDataModule, FluxDataModule, Path], Adversarial | Reweighted]] = {
-    "adversarial": _adversarial,
-    "reweight": _reweighted,
+def _published_reweighted(
+    config: Config, towers: FluxDataModule, simulation: FluxDataModule, folder: Path
+) -> PublishedReweighted:
+    return PublishedReweighted(config.transfer.sharpness)
+
+
+def _published_adversarial(
+    config: Config, towers: FluxDataModule, simulation: FluxDataModule, folder: Path
+) -> PublishedAdversarial:
+    torch.manual_seed(config.seed)
+    return PublishedAdversarial(config.model.hidden)
+
+
+# by technique and paper_compat, which alone leads to the faults of the published code
+LOSSES: dict[tuple[str, bool], Callable[[Config, FluxDataModule, FluxDataModule, Path], DomainLoss]] = {
+    ("adversarial", False): _adversarial,
+    ("adversarial", True): _published_adversarial,
+    ("reweight", False): _reweighted,
+    ("reweight", True): _published_reweighted,
 }
 
 

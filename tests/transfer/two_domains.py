@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import xarray as xr
 from raciflux.config.models import LstmConfig
 from raciflux.config.schema import (
@@ -20,6 +21,7 @@ from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose, scored_days
 from raciflux.datamodules.towers import describe_towers
+from raciflux.transfer import JointTraining
 from raciflux.workflow.learn import Learned, learn
 from raciflux.workflow.prepare import Prepared
 from raciflux.workflow.progress import RunProgress
@@ -83,3 +85,18 @@ def transferred(
         progress.say = said.append  # type: ignore[method-assign]
     folder.mkdir(exist_ok=True)
     return learn(config, prepared_of(towers, simulation), tiny_split(towers, fold), folder, progress)
+
+
+def broken_off(monkeypatch: pytest.MonkeyPatch, folder: Path, **of_training: Any) -> None:
+    """Begin a training as `transferred` does; it is killed on both domains, after the checkpoint of step 2."""
+    start = JointTraining.on_train_batch_start
+
+    def killed(self, trainer, module, batch, batch_idx):
+        if trainer.global_step == 3:
+            raise RuntimeError("killed")
+        start(self, trainer, module, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JointTraining, "on_train_batch_start", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            transferred(folder, **of_training)
