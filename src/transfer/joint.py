@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..modules.flux_module import DomainLoss, Domains, FluxModule
+from .embeddings import embeddings_of
 
 
 class JointTraining(Callback):
@@ -114,17 +115,10 @@ class Adversarial(DomainLoss):
 
     def forward(self, module: FluxModule, batch: Domains) -> Tensor:
         """Return the losses of both domains and of the discriminator."""
-        encoded: list[Tensor] = []
-        head = module.network.get_submodule("head")
-        hook = head.register_forward_pre_hook(
-            lambda _, given: encoded.append(given[0][:, module.window.warmup :].mean(1))
-        )
-        try:
+        with embeddings_of(module) as encoded:
             towers = module.loss_of(batch["towers"], module.loss)
             split = len(encoded)
             simulated = module.loss_elsewhere(batch["simulation"], module.loss)
-        finally:
-            hook.remove()
         strength = self.weight * (2.0 / (1.0 + math.exp(-10.0 * self.done)) - 1.0)
         told = self.discriminator(reverse_gradient(torch.cat(encoded), strength))[:, 0]
         is_tower = torch.cat([torch.ones(sum(map(len, encoded[:split]))), torch.zeros(sum(map(len, encoded[split:])))])
