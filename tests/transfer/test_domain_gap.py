@@ -78,7 +78,8 @@ def test_a_place_is_never_on_both_sides(monkeypatch):
 
 
 def test_the_a_distance_is_that_of_a_loop_over_parts():
-    towers, simulated = windows(0, 90), windows(1, 60, shift=0.7)
+    size = np.array([1.0, 300.0, 1.0, 3e-3])  # of the features, which are standardised by what is learned from
+    towers, simulated = windows(0, 90) * size, windows(1, 60, shift=0.7) * size
     tower_place, simulated_place = np.arange(90) // 6, 7 * (np.arange(60) // 6)
     wrong = {True: [], False: []}
     for held in range(PARTS):
@@ -223,8 +224,7 @@ def test_a_mixed_network_has_no_before_and_scratch_no_gap(tmp_path):
     assert not (tmp_path / "scratch" / "domain_gap.json").exists()
 
 
-@pytest.mark.parametrize("technique", ["finetune", "adversarial"])
-def test_a_run_is_the_same_to_the_bit_with_and_without(tmp_path, monkeypatch, technique):
+def test_a_run_is_the_same_to_the_bit_with_and_without(tmp_path, monkeypatch):
     config = replace(CONFIG, model=RACI)
     unchanged = []
     tell = learn.tell_domain_gap
@@ -238,9 +238,9 @@ def test_a_run_is_the_same_to_the_bit_with_and_without(tmp_path, monkeypatch, te
         unchanged.append(before == drawn_so_far())
 
     monkeypatch.setattr(learn, "tell_domain_gap", watched)
-    spoken = transferred(tmp_path / "with", config=config, name=technique, reuse=False)
+    spoken = transferred(tmp_path / "with", config=config, reuse=False)
     monkeypatch.setattr(learn, "tell_domain_gap", lambda *given: None)
-    silent = transferred(tmp_path / "without", config=config, name=technique, reuse=False)
+    silent = transferred(tmp_path / "without", config=config, reuse=False)
     assert unchanged == [True] and (tmp_path / "with" / "domain_gap.json").exists()
     assert not (tmp_path / "without" / "domain_gap.json").exists()
     np.testing.assert_array_equal(spoken.predicted.flux, silent.predicted.flux)

@@ -59,7 +59,7 @@ def test_the_verdict_stands_in_page_and_console_and_warns_where_it_hurts(tmp_pat
     verdict = f"RMSE / spread {0.8 if hurts else 0.7:.3f}, from scratch 0.800 (mean of 2 folds)"
     for said in (text, console):
         assert verdict in said and f"worse than scratch in {int(hurts)} of 2 folds" in said
-    warned = [line for line in page.splitlines() if 'class="warning"' in line and "negative transfer" in line]
+    warned = [line for line in page.splitlines() if 'class="warning"' in line and "from scratch" in line]
     assert bool(warned) == hurts == ("negative transfer: the simulation hurts" in console)
 
 
