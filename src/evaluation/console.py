@@ -7,6 +7,8 @@ from .console_table import print_table
 from .evaluate import Evaluation
 from .headline import BRIEF, rows, unlike
 from .reasons import trust_rows
+from .run_folder import RunFolder
+from .transferred import gap_line, verdict
 from .wording import LABELS, notes, pretty_unit, target_name, where
 
 
@@ -17,6 +19,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     for score in run.summary["scores"]:
         _print_scores(evaluation, score, f"{flux} {where(run.summary)}, {LABELS[score]}", console)
     _print_trust(evaluation, flux, console)
+    _print_transfer(run.folder, console)
     lines = notes(run.summary) + unlike(run, baselines)
     if run.summary["without_odd_sites"]:
         lines.append(f"* without the odd sites of the data set: {', '.join(run.summary['without_odd_sites']['sites'])}")
@@ -45,3 +48,12 @@ def _print_trust(evaluation: Evaluation, flux: str, console: Console) -> None:
         title = f"{flux}: does distance from the bank tell where {evaluation.run.label} errs?"
         cells = [(row.name, *row.cells.values()) for row in listed]
         print_table(console, title, ("distance", *listed[0].cells), cells)
+
+
+def _print_transfer(folder: RunFolder, console: Console) -> None:
+    """Print whether the simulation helped on validation, and how alike both domains are to the network."""
+    if (said := verdict(folder)) is not None:
+        line, negative = said
+        console.print(f"  {escape(line)}", style="bold" if negative else None)
+    if (gap := gap_line(folder)) is not None:
+        console.print(f"  {escape(gap)}", style="dim")

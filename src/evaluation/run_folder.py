@@ -22,6 +22,7 @@ from .predictions_contract import BOUNDS, INSIDE, QUANTILES, check_predictions
 from .wording import long_name
 
 TARGETS_FOLDER = "targets"
+TRAININGS = ("", "emulator/", "scratch/")  # folders of a fold that keep the logs of a training
 SITES_A_CHUNK = 64
 COORDINATE_ATTRS: dict[str, dict[str, str]] = {
     "site_id": {"cf_role": "timeseries_id", "long_name": "site identifier"},
@@ -113,14 +114,23 @@ class RunFolder:
         return self._json(self.scored_path / "metrics.json")
 
     def learning_curves(self) -> dict[str, pl.DataFrame]:
-        """Tables of Lightning's CSVLogger under ``logs/`` and ``fold*/logs/``, by name: ``fold0/pretrain``."""
+        """Tables of Lightning's CSVLogger, by fold, training and stage: ``fold0/pretrain``, ``fold0/scratch/towers``.
+
+        Beside the model's own are those of its emulator and of the same model from scratch, where there are any.
+        """
         curves = {}
-        for file in self._of_folds("logs/**/metrics.csv"):
+        for file in [file for place in TRAININGS for file in self._of_folds(f"{place}logs/**/metrics.csv")]:
             parts = file.parent.relative_to(self.path).parts
             table = self._table(file, lambda path: pl.read_csv(path, infer_schema_length=None))
             if "step" in table.columns and table.height:
                 curves["/".join(part for part in parts if part != "logs")] = table
         return curves
+
+    def records(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return a JSON file that training leaves in a fold, by fold: ``fold0``, or "" of a run with one."""
+        found = {file.relative_to(self.path).parts[0]: self._json(file) for file in self._of_folds(name)}
+        of_folds = {place if place.startswith("fold") else "": record for place, record in found.items() if record}
+        return dict(sorted(of_folds.items(), key=lambda item: (len(item[0]), item[0])))
 
     def neighbours(self) -> pl.DataFrame | None:
         """``neighbours.parquet`` of all folds: who was retrieved for each test site; None where nothing was."""

@@ -1,7 +1,7 @@
 """The one LightningModule that trains every network."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypedDict, cast
 
 import lightning
@@ -171,8 +171,13 @@ class FluxModule(lightning.LightningModule):
 
         Knowledge is not asked there: it judges fluxes in units, and the other cube's may be scaled otherwise.
         """
-        with getattr(self.network, "elsewhere", nullcontext)():
+        with self.elsewhere():
             return self._loss(batch, judge)
+
+    def elsewhere(self) -> AbstractContextManager[None]:
+        """Return what the network is asked in about another cube than the one whose places it looks up."""
+        asked: AbstractContextManager[None] = getattr(self.network, "elsewhere", nullcontext)()
+        return asked
 
     def _loss(self, batch: Batch, judge: Loss) -> Tensor:
         """Return the network's loss, in which ``judge`` says what each of its read-outs costs."""

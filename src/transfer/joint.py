@@ -5,8 +5,6 @@ trained; each simulated sample has a weight of its own, inside the mean. ``paper
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import lightning
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..modules.flux_module import DomainLoss, Domains, FluxModule
+from .embeddings import embeddings_of
 
 
 class JointTraining(Callback):
@@ -115,13 +114,12 @@ class Adversarial(DomainLoss):
 
     def forward(self, module: FluxModule, batch: Domains) -> Tensor:
         """Return the losses of both domains and of the discriminator."""
-        with encoded_days(module) as of_towers:
+        with embeddings_of(module) as of_towers:
             towers = module.loss_of(batch["towers"], module.loss)
-        with encoded_days(module) as of_simulation:
+        with embeddings_of(module) as of_simulation:
             simulated = module.loss_elsewhere(batch["simulation"], module.loss)
-        windows = torch.cat([days.mean(1) for days in (*of_towers, *of_simulation)])
         strength = self.weight * (2.0 / (1.0 + math.exp(-10.0 * self.done)) - 1.0)
-        told = self.discriminator(reverse_gradient(windows, strength))[:, 0]
+        told = self.discriminator(reverse_gradient(torch.cat([*of_towers, *of_simulation]), strength))[:, 0]
         is_tower = torch.cat([torch.ones(sum(map(len, of_towers))), torch.zeros(sum(map(len, of_simulation)))])
         mistaken = nn.functional.binary_cross_entropy_with_logits(told, is_tower.to(told))
         right = ((told > 0) == is_tower.to(told).bool()).float().mean()
@@ -132,18 +130,6 @@ class Adversarial(DomainLoss):
 def discriminator(hidden: int) -> nn.Module:
     """Return what maps encoded days (..., hidden) to the log-odds (..., 1) of a domain."""
     return nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
-
-
-@contextmanager
-def encoded_days(module: FluxModule) -> Iterator[list[Tensor]]:
-    """Collect the encoded days (batch, day, hidden) that the head is given meanwhile, without the warm-up."""
-    days: list[Tensor] = []
-    head = module.network.get_submodule("head")
-    hook = head.register_forward_pre_hook(lambda _, given: days.append(given[0][:, module.window.warmup :]))
-    try:
-        yield days
-    finally:
-        hook.remove()
 
 
 class _Reverse(torch.autograd.Function):

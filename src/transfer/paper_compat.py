@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..contracts import Batch
 from ..modules.flux_module import DomainLoss, Domains, FluxModule
-from .joint import discriminator, encoded_days
+from .embeddings import encoded_days
+from .joint import discriminator
 
 MEAN_GAP = 50.0  # nmol m-2 s-1, in which the published towers' methane is
 SPREAD_GAP = 0.05  # of the standard deviation over the range

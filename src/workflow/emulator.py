@@ -70,8 +70,7 @@ def with_emulator(
     which ``emulator/moments.json`` keeps.
     """
     own, place = emulator_config(config), folder / FOLDER
-    made = pretrain(own, prepared, split, place, progress, tracked)
-    made.scaler.save(place / "scaler.yaml")
+    pretrain(own, prepared, split, place, progress, tracked).data.scaler.save(place / "scaler.yaml")
     if config.transfer.align == "moments":
         write_text(json.dumps(_moments(own, prepared, split, place), indent=1) + "\n", place / MOMENTS)
     towers = told(config, folder, prepared.towers)

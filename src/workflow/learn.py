@@ -19,6 +19,7 @@ from ..modules.balance import Balance
 from ..modules.baselines import ESTIMATORS
 from .applicability import distance_to_bank
 from .context import write_context
+from .domain_gap import tell_domain_gap
 from .first_guess import first_guess, grow_trees
 from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
@@ -120,6 +121,8 @@ def _train_network(
     towers = StageFolder(folder, "towers")
     loggers = tracked.stage("towers", data)
     fit(config, stage, towers, start.data(data), module, callbacks=start.callbacks, loggers=loggers, progress=progress)
+    if start.compared is not None:
+        tell_domain_gap(config, module, data, start.compared, folder, progress, tracked)
     if looks_at_own_days(config):
         progress.now(f"{config.model.name} own days")
         widen_prior(config, module, data, folder)

@@ -18,7 +18,6 @@ import numpy as np
 from ..atomic import write_text
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
-from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..errors import UserError
 from .folder import locked
@@ -33,10 +32,10 @@ READING = 1  # raised when the same settings and arrays are trained on different
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What a pretraining leaves to the observations: a checkpoint, and how its inputs were scaled."""
+    """What a pretraining leaves to the observations: a checkpoint, and the data that it learned from."""
 
     checkpoint: Path
-    scaler: Scaler
+    data: FluxDataModule
 
 
 def pretrain(
@@ -59,13 +58,13 @@ def pretrain(
     best = own.checkpoints / "best.ckpt"
     if own.finished.exists():
         progress.skip(stage.steps)
-        return Pretrained(best, data.scaler)
+        return Pretrained(best, data)
     said = deciding(config, data)
     digest = _digest(said)
     if not config.transfer.reuse:
         _train(config, data, own, progress, tracked)
         _record(said, digest, None, folder)
-        return Pretrained(best, data.scaler)
+        return Pretrained(best, data)
     home, named = _shared_folder(config, digest), f"  {config.model.name} {STAGE}"
     with locked(home, lambda: progress.say(f"{named}: waiting for another process that makes it in {home}")):
         shared = StageFolder(home, STAGE)
@@ -81,7 +80,7 @@ def pretrain(
         own.checkpoints.mkdir(parents=True, exist_ok=True)
         for name in ("best.ckpt", own.finished.name):  # the mark last: a copy that breaks off is made again
             shutil.copy2(shared.checkpoints / name, own.checkpoints / name)
-    return Pretrained(best, data.scaler)
+    return Pretrained(best, data)
 
 
 def deciding(config: Config, data: FluxDataModule) -> dict[str, Any]:

@@ -207,5 +207,6 @@ def quiet() -> None:
         ".*Experiment logs directory.*",
         ".*number of training batches.*",
         ".*zero-element tensors.*",
+        ".*`srun` command is available.*",  # a Slurm that this run was not started by
     ):
         warnings.filterwarnings("ignore", message=message)

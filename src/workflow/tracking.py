@@ -84,6 +84,11 @@ class TrackedTraining:
         if self.run is not None:
             self.run.summary["validation_score"] = score
 
+    def domain_gap(self, gaps: Mapping[str, float]) -> None:
+        """Say how far apart simulation and towers lie, ``before`` and ``after`` the training on the towers."""
+        if self.run is not None:
+            self.run.summary.update({f"domain_gap/{when}": gap for when, gap in gaps.items()})
+
 
 @contextlib.contextmanager
 def tracked_training(config: Config, folder: Path, fold: int) -> Iterator[TrackedTraining]:

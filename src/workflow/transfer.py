@@ -25,6 +25,7 @@ from ..transfer.joint import Adversarial, Mixed, Reweighted
 from ..transfer.paper_compat import PublishedAdversarial, PublishedReweighted
 from ..transfer.similarity import moments, similarity_weights
 from ..variables import SIMULATED
+from .domain_gap import Comparison, sample
 from .emulator import has_emulator, told, with_emulator
 from .prepare import Prepared, simulation_data, tower_data
 from .pretraining import pretrain
@@ -44,11 +45,13 @@ class Start:
     scaler : of the simulation, whose scales the inputs keep; None lets the towers have their own.
     callbacks : of the training.
     simulation : trained on beside the towers; None trains on them alone.
+    compared : what the towers' embeddings are held against; None where no network is trained on both domains.
     """
 
     scaler: Scaler | None = None
     callbacks: list[Callback] = field(default_factory=list)
     simulation: FluxDataModule | None = None
+    compared: Comparison | None = None
 
     def data(self, towers: FluxDataModule) -> lightning.LightningDataModule:
         """Return what the training is fed with."""
@@ -82,14 +85,18 @@ def begin(
     transfer = config.transfer
     if transfer.name == "finetune":
         made = pretrain(config, prepared, split, folder, progress, tracked)
-        return Start(made.scaler, fine_tuning(transfer, made.checkpoint, folder / RECORD))
+        compared = Comparison(sample(made.data, config.seed), made.checkpoint)
+        return Start(made.data.scaler, fine_tuning(transfer, made.checkpoint, folder / RECORD), compared=compared)
     if transfer.name not in JOINT:
         return Start()
     simulation = simulation_data(config, prepared, split)
+    simulated = sample(simulation, config.seed)
     if transfer.name == "mixed":
-        return Start(simulation.scaler, [JointTraining(Mixed(transfer.simulated_weight))], simulation)
+        both: list[Callback] = [JointTraining(Mixed(transfer.simulated_weight))]
+        return Start(simulation.scaler, both, simulation, Comparison(simulated, None))
     best = _joint_stage(config, prepared, split, simulation, folder, progress, tracked)
-    return Start(simulation.scaler, fine_tuning(transfer, best, folder / RECORD))
+    fine_tuned = fine_tuning(transfer, best, folder / RECORD)
+    return Start(simulation.scaler, fine_tuned, compared=Comparison(simulated, best))
 
 
 def _joint_stage(

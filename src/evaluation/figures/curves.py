@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 from matplotlib.axes import Axes
 
-from .drawing import BLUE, GREY, Drawn, light_grid, new_figure, save
+from .drawing import BLUE, GREY, ORANGE, Drawn, light_grid, new_figure, save
 
 TRAINING, VALIDATION = "train/loss", "val/score"
+STAGES = ("pretrain", "joint", "towers")  # in the order of a training; others, of older runs, come first
+SCRATCH = "scratch"  # the same model beside it, without the simulation
 
 
 def draw_curves(curves: Mapping[str, pl.DataFrame], path: Path) -> Drawn | None:
@@ -17,35 +19,40 @@ def draw_curves(curves: Mapping[str, pl.DataFrame], path: Path) -> Drawn | None:
     Parameters
     ----------
     curves : tables with columns ``step``, ``train/loss`` (in scaled units) and ``val/score`` (mean site
-        RMSE over the flux's spread) by name; parts of a name that start with ``fold`` tell the folds of a stage apart.
+        RMSE over the flux's spread) by name, whose last part is the stage; see ``RunFolder.learning_curves``.
     """
-    stages: dict[str, list[pl.DataFrame]] = {}
-    for name, table in curves.items():
-        if TRAINING in table.columns and VALIDATION in table.columns:
-            stage = " ".join(part for part in name.split("/") if not part.startswith("fold"))
-            stages.setdefault(stage, []).append(table)
+    shown = {name: table for name, table in curves.items() if {TRAINING, VALIDATION} <= set(table.columns)}
+    stages: dict[str, list[str]] = {}
+    for name in shown:
+        stages.setdefault(name.split("/")[-1], []).append(name)
     if not stages:
         return None
-    stages = dict(sorted(stages.items(), key=lambda item: (not item[0].startswith("pretrain"), item[0])))
+    stages = dict(sorted(stages.items(), key=lambda item: STAGES.index(item[0]) if item[0] in STAGES else -1))
     figure = new_figure(4.6)
     columns = figure.subplots(2, len(stages), squeeze=False, sharex="col").T
-    for (above, below), (stage, tables) in zip(columns, stages.items(), strict=True):
-        for table in tables:
-            _line(above, table, TRAINING, GREY)
-            _line(below, table, VALIDATION, BLUE)
-        above.set_title(f"{stage}, {len(tables)} folds" if len(tables) > 1 else stage)
+    for (above, below), (stage, names) in zip(columns, stages.items(), strict=True):
+        for name in names:
+            _line(above, shown[name], TRAINING, ORANGE if _is_beside(name) else GREY)
+            _line(below, shown[name], VALIDATION, ORANGE if _is_beside(name) else BLUE)
+        folds = sum(not _is_beside(name) for name in names)
+        above.set_title(f"{stage}, {folds} folds" if folds > 1 else stage)
         below.set_xlabel("optimiser step")
         light_grid(above)
         light_grid(below)
     columns[0][0].set_ylabel("training loss\n(scaled)")
     columns[0][1].set_ylabel("validation RMSE / spread\n(mean of sites)")
     save(figure, path)
+    scratch = " Orange: the same model from scratch." if any(map(_is_beside, shown)) else ""
     return Drawn(
         path,
         "Learning curves",
         "Above, the loss that training lowers; below, the error on validation data, which decides when to stop."
-        " What validates is neither trained on nor tested.",
+        f" What validates is neither trained on nor tested.{scratch}",
     )
+
+
+def _is_beside(name: str) -> bool:
+    return SCRATCH in name.split("/")
 
 
 def _line(axes: Axes, table: pl.DataFrame, column: str, colour: str) -> None:

@@ -15,6 +15,7 @@ from ..figures.drawing import Drawn
 from ..headline import unlike
 from ..scored import ScoredRun
 from ..scores.tables import score_names
+from ..transferred import verdict
 from ..wording import LABELS, QUESTION_MEANINGS, long_name, notes, pretty_unit, question, target_name, where
 from .calibration import calibration_section
 from .comparison import comparable, comparison_section, median_charts
@@ -22,6 +23,7 @@ from .error import SCALE_NOTE, group_tables, part_chart, scale_tables
 from .map import site_map
 from .series import BAND, pack_series, ranked_sites
 from .tables import headline_table, site_fact, site_table
+from .transfer import transfer_section
 from .trust import trust_section
 from .why import why_section
 
@@ -79,7 +81,7 @@ def _content(run: ScoredRun, baselines: Sequence[ScoredRun], figures: Sequence[D
         "unit": pretty_unit(summary["units"]),
         "primary": LABELS[run.primary],
         "facts": _facts(run),
-        "warnings": [*unlike(run, baselines), *refused, *([] if compared else comparison_notes)],
+        "warnings": [*_hurt(run), *unlike(run, baselines), *refused, *([] if compared else comparison_notes)],
         "notes": [READING, *notes(summary)],
         "headline": [(LABELS[score], headline_table(run, baselines, score)) for score in summary["scores"]],
         "odd_sites": odd["sites"] if odd else [],
@@ -97,6 +99,7 @@ def _content(run: ScoredRun, baselines: Sequence[ScoredRun], figures: Sequence[D
         "group_tables": group_tables(run),
         "calibration": calibration_section(run, alike),
         "trust": trust_section(run),
+        "transfer": transfer_section(run),
         **_series(run, alike),
         "figures": [(figure, _data_uri(figure.path)) for figure in figures if figure.path.stem not in DRAWN_LIVE],
         "config": run.folder.config_text(),
@@ -138,6 +141,7 @@ def _sections(content: dict[str, Any]) -> dict[str, str]:
         "classes": ("Classes", bool(content["group_tables"])),
         "calibration": ("Uncertainty", content["calibration"] is not None),
         "trust": ("Trust", content["trust"] is not None),
+        "transfer": ("Transfer", content["transfer"] is not None),
         "map": ("Map", content["site_map"] is not None),
         "series": ("Series", bool(content["packed"]["sites"])),
         "why": ("Why", content["why"] is not None),
@@ -162,6 +166,12 @@ def _facts(run: ScoredRun) -> dict[str, str]:
         "test sites": f"{predictions.sizes['site']:,} in {folds} fold{'s' if folds > 1 else ''}, each tested once",
         "period": f"{day.min()} to {day.max()}" if day.size else "no days",
     }
+
+
+def _hurt(run: ScoredRun) -> list[str]:
+    """Return the warning of a run whose simulation hurts on validation."""
+    said = verdict(run.folder)
+    return [said[0]] if said is not None and said[1] else []
 
 
 def _counts(run: ScoredRun) -> str:
