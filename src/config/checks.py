@@ -56,22 +56,31 @@ def check_machine(config: Config) -> None:
     Raises
     ------
     UserError
-        Several devices are asked for, or a GPU and torch sees none.
+        Several machines are asked for, or more GPUs than torch sees.
     """
     trainer = config.trainer
-    if trainer.devices * trainer.num_nodes > 1:
+    if trainer.num_nodes > 1:
         raise UserError(
-            f"trainer.devices={trainer.devices}, trainer.num_nodes={trainer.num_nodes}: this version trains on one "
-            "device; take 1 and 1, and run folds or seeds beside each other"
+            f"trainer.num_nodes={trainer.num_nodes}: this version trains on the devices of one machine; take "
+            "trainer.num_nodes=1, and run folds or seeds beside each other"
         )
-    if trainer.accelerator != "gpu":
+    if trainer.accelerator == "cpu":
+        return
+    several = trainer.devices > 1
+    if trainer.accelerator == "auto" and not several:
         return
     import torch  # two seconds that only this question needs
 
-    if torch.cuda.device_count() == 0:
+    gpus = torch.cuda.device_count()
+    if gpus == 0 and trainer.accelerator == "gpu":
         raise UserError(
             f"trainer.accelerator=gpu, but torch {torch.__version__} sees none; "
             "take trainer.accelerator=cpu or install a CUDA build of torch"
+        )
+    if 0 < gpus < trainer.devices:
+        raise UserError(
+            f"trainer.devices={trainer.devices}, but torch sees {gpus} GPU{'s' if gpus > 1 else ''}; "
+            f"take trainer.devices={gpus}, or trainer.accelerator=cpu"
         )
 
 
