@@ -56,7 +56,7 @@ def check_machine(config: Config) -> None:
     Raises
     ------
     UserError
-        Several machines are asked for, or more GPUs than torch sees.
+        Several machines are asked for, more GPUs than torch sees, or several devices by a model that needs one.
     """
     trainer = config.trainer
     if trainer.num_nodes > 1:
@@ -64,10 +64,13 @@ def check_machine(config: Config) -> None:
             f"trainer.num_nodes={trainer.num_nodes}: this version trains on the devices of one machine; take "
             "trainer.num_nodes=1, and run folds or seeds beside each other"
         )
-    if trainer.accelerator == "cpu":
-        return
-    several = trainer.devices > 1
-    if trainer.accelerator == "auto" and not several:
+    paper = [name for name in (config.model.name, *config.compare) if name in PAPER_MODELS]
+    if paper and trainer.devices > 1:
+        raise UserError(
+            f"trainer.devices={trainer.devices}, but {paper[0]} may discard a whole batch for one missing day, which "
+            "each device would decide for itself; take trainer.devices=1"
+        )
+    if trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and trainer.devices == 1):
         return
     import torch  # two seconds that only this question needs
 

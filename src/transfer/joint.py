@@ -131,7 +131,9 @@ class Adversarial(DomainLoss):
         told = self.discriminator(reverse_gradient(torch.cat(encoded), strength))[:, 0]
         is_tower = torch.cat([torch.ones(sum(map(len, encoded[:split]))), torch.zeros(sum(map(len, encoded[split:])))])
         passes = [batch["towers"]] * split + [batch["simulation"]] * (len(encoded) - split)
-        counted = torch.cat([of["target_mask"].any((1, 2)) for of in passes])  # not what a rank without a share is given
+        counted = torch.cat(
+            [of["target_mask"].any((1, 2)) for of in passes]
+        )  # not a window given to a rank without any
         told, is_tower = told[counted], is_tower.to(told)[counted]
         mistaken = _mean_of_ranks(nn.functional.binary_cross_entropy_with_logits(told, is_tower, reduction="none"))
         right = _mean_of_ranks(((told > 0) == is_tower.bool()).float())

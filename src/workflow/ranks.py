@@ -20,7 +20,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -108,11 +108,9 @@ def beside_other_ranks(train: Callable[[Rank], object], devices: int) -> Iterato
     torch.set_num_threads(share)
     try:
         yield Rank(0, devices, port)
-        for other in others:
-            other.join()
     finally:
         over.set()
-        for other in others:
+        for other in others:  # whatever is to be kept, rank zero has by now
             other.kill()
             other.join()
         torch.set_num_threads(threads)
