@@ -226,7 +226,7 @@ def test_more_gpus_than_there_are_are_refused(monkeypatch, gpus, asked, refused)
     config = compose(["trainer.devices=2", f"trainer.accelerator={asked}"])
     check_machine(compose(["trainer.devices=2", "trainer.accelerator=cpu"]))
     if refused:
-        with pytest.raises(UserError, match="torch sees 1 GPU; take trainer.devices=1, or trainer.accelerator=cpu"):
+        with pytest.raises(UserError, match=r"torch sees 1 GPU; take trainer.devices=1, or trainer.accelerator=cpu"):
             check_machine(config)
     else:
         check_machine(config)

@@ -13,13 +13,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from raciflux.config.knowledge import KnowledgeConfig
 from raciflux.config.models import LstmConfig
 from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, HeadConfig
 from raciflux.config.transfer import StageConfig
 from raciflux.errors import UserError
+from raciflux.modules import losses
 from raciflux.modules.checkpoints import load_checkpoint
+from raciflux.modules.knowledge.terms import Said
 from raciflux.transfer import JointTraining
 from raciflux.workflow.learn import Learned
 from raciflux.workflow.ranks import Rank, beside_other_ranks, pickled
@@ -44,7 +45,7 @@ RACI.first_guess.trees.rounds = 5
 RACI.own_days.visibility = ["unseen"]
 FINE_TUNING = {"thaw": ["fast_encoder@2"], "rates": ["head@0.5"], "l2_sp": 0.1}
 CASES: dict[str, dict[str, Any]] = {
-    "scratch": {"knowledge": KnowledgeConfig(non_negative=1.0, range=1.0)},
+    "scratch": {},
     "finetune": {"transfer": FINE_TUNING, "head": HeadConfig(kind="quantile", quantiles=3)},
     "residual": {},
     "stacking": {},
@@ -54,6 +55,8 @@ CASES: dict[str, dict[str, Any]] = {
     "finetune, raci": {"model": RACI},
     "adversarial, raci": {"model": RACI},
 }
+
+SLOW = "finetune, raci"
 
 
 def config_of(devices: int, model: Any = LSTM, **sections: Any) -> Config:
@@ -83,7 +86,9 @@ def logged(home: Path, stage: str = "towers") -> pl.DataFrame:
     return pl.read_csv(home / "run" / "logs" / stage / "metrics.csv")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [*[name for name in CASES if name != SLOW], pytest.param(SLOW, marks=pytest.mark.slow)]
+)
 def test_two_processes_learn_what_one_learns(tmp_path, case):
     homes = [tmp_path / "one", tmp_path / "two"]
     technique = case.split(",")[0]
@@ -161,6 +166,16 @@ def test_a_rank_that_fails_ends_the_others(fate, capfd):
         torch.distributed.all_reduce(torch.ones(1))
     assert not torch.distributed.is_initialized()
     assert "rank zero says" not in capfd.readouterr().err
+
+
+def test_what_knowledge_costs_is_a_mean_over_the_days_of_all_ranks(monkeypatch):
+    days = torch.ones(2, 3, dtype=torch.bool)
+    said = Said(BATCH, days, [], again=lambda batch: [])
+    alone = said.mean([torch.full((2, 3), 5.0)], days)
+    monkeypatch.setattr(losses.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(losses.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(losses.distributed, "all_reduce", lambda total: total.add_(18))  # another rank has 18 days
+    assert alone == 5.0 and said.mean([torch.full((2, 3), 5.0)], days) == 5.0 * 2 * 6 / 24
 
 
 @pytest.mark.parametrize("name", CONFIGS)
