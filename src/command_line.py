@@ -29,6 +29,8 @@ def run_script(main: Callable[[Sequence[str]], None]) -> NoReturn:
     A `UserError` and a full disk become one line on stderr and status 2, an interruption status 130; any other
     exception is a defect of raciflux and keeps its traceback.
     """
+    # read when torch is loaded: on several devices it would warn of each stage in which every weight is used
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         main(sys.argv[1:])
     except UserError as error:

@@ -56,22 +56,34 @@ def check_machine(config: Config) -> None:
     Raises
     ------
     UserError
-        Several devices are asked for, or a GPU and torch sees none.
+        Several machines are asked for, more GPUs than torch sees, or several devices by a model that needs one.
     """
     trainer = config.trainer
-    if trainer.devices * trainer.num_nodes > 1:
+    if trainer.num_nodes > 1:
         raise UserError(
-            f"trainer.devices={trainer.devices}, trainer.num_nodes={trainer.num_nodes}: this version trains on one "
-            "device; take 1 and 1, and run folds or seeds beside each other"
+            f"trainer.num_nodes={trainer.num_nodes}: this version trains on the devices of one machine; take "
+            "trainer.num_nodes=1, and run folds or seeds beside each other"
         )
-    if trainer.accelerator != "gpu":
+    paper = [name for name in (config.model.name, *config.compare) if name in PAPER_MODELS]
+    if paper and trainer.devices > 1:
+        raise UserError(
+            f"trainer.devices={trainer.devices}, but {paper[0]} may discard a whole batch for one missing day, which "
+            "each device would decide for itself; take trainer.devices=1"
+        )
+    if trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and trainer.devices == 1):
         return
     import torch  # two seconds that only this question needs
 
-    if torch.cuda.device_count() == 0:
+    gpus = torch.cuda.device_count()
+    if gpus == 0 and trainer.accelerator == "gpu":
         raise UserError(
             f"trainer.accelerator=gpu, but torch {torch.__version__} sees none; "
             "take trainer.accelerator=cpu or install a CUDA build of torch"
+        )
+    if 0 < gpus < trainer.devices:
+        raise UserError(
+            f"trainer.devices={trainer.devices}, but torch sees {gpus} GPU{'s' if gpus > 1 else ''}; "
+            f"take trainer.devices={gpus}, or trainer.accelerator=cpu"
         )
 
 

@@ -21,13 +21,17 @@ class Indices(torch.utils.data.Dataset[Tensor]):
 
 
 class FixedTiling(Sampler[Tensor]):
-    """Windows whose scored parts tile each site's days once, in order; split over ranks without padding or repeats."""
+    """Windows whose scored parts tile each site's days once, in order; split over ranks without repeats.
+
+    A rank that would be left without a window gets one in which no day counts: all ranks have to take part.
+    """
 
     def __init__(
         self, counts: NDArray[np.bool_], window: WindowLayout, batch_size: int, rank: int = 0, world: int = 1
     ) -> None:
-        self.index = tiling(torch.as_tensor(counts), window, torch.zeros(len(counts), dtype=torch.int64))[rank::world]
-        self.batch_size = batch_size
+        index = tiling(torch.as_tensor(counts), window, torch.zeros(len(counts), dtype=torch.int64))
+        self.index = _share(index, window, rank, world) if len(index) else index
+        self.batch_size = max(1, batch_size // world)
 
     def __len__(self) -> int:
         return -(-len(self.index) // self.batch_size)
@@ -70,9 +74,7 @@ class RandomTiling(Sampler[Tensor]):
             return
         stream = (batch for n in itertools.count() for batch in _batches(self.epoch(n), self.batch_size))
         for batch in itertools.islice(stream, self.start, None):
-            share = batch[self.rank :: self.world]
-            # A last batch smaller than the number of ranks: the ranks without a share repeat its first window.
-            yield share if len(share) else batch[:1]
+            yield _share(batch, self.window, self.rank, self.world)
 
     def epoch(self, number: int) -> Tensor:
         """Draw the windows (window, 2) of one epoch: site and first day."""
@@ -80,6 +82,12 @@ class RandomTiling(Sampler[Tensor]):
         offset = torch.randint(0, self.window.scored, (len(self.counts),), generator=rng)
         index = tiling(self.counts, self.window, offset)
         return index[torch.randperm(len(index), generator=rng)]
+
+
+def _share(index: Tensor, window: WindowLayout, rank: int, world: int) -> Tensor:
+    """Return a rank's windows; where there are fewer than ranks, the rest get one that ends before the record."""
+    share = index[rank::world]
+    return share if len(share) else torch.stack([index[0, 0], index.new_tensor(-window.days)])[None]
 
 
 def _batches(index: Tensor, size: int) -> tuple[Tensor, ...]:

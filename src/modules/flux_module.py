@@ -15,7 +15,7 @@ from ..contracts import Batch, Layout, TargetScale, from_asinh, to_asinh
 from ..evaluation.site_statistics import SiteStatistics
 from .balance import Balance
 from .knowledge import Knowledge
-from .losses import Loss
+from .losses import Loss, among_ranks
 from .outputs import OUTPUTS
 from .outputs.quantiles import mean_over_levels
 
@@ -115,8 +115,11 @@ class FluxModule(lightning.LightningModule):
         return (to_asinh(flux, self.asinh_at) - self.target_mean) / self.target_std
 
     def loss(self, raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-        """Return the loss of read-outs, in scaled units; a balance of the targets is part of them."""
-        return self.output.loss(self.closed(raw), target, mask)
+        """Return the loss of read-outs, in scaled units; a balance of the targets is part of them.
+
+        On several devices their average is that of all devices' days.
+        """
+        return among_ranks(self.output.loss(self.closed(raw), target, mask), mask.sum())
 
     def closed(self, raw: Tensor) -> Tensor:
         """Return read-outs whose targets keep their balance, where they have one."""
@@ -150,9 +153,9 @@ class FluxModule(lightning.LightningModule):
         size = len(towers["site"])
         for name, penalty in self.penalties.items():
             value = penalty()
-            self.log(f"train/{name}", value, batch_size=size)
+            self.log(f"train/{name}", value, batch_size=size, sync_dist=True)
             loss = loss + value
-        self.log("train/loss", loss, batch_size=size)
+        self.log("train/loss", loss, batch_size=size, sync_dist=True)
         return loss
 
     def loss_of(self, batch: Batch, judge: Loss) -> Tensor:
@@ -211,7 +214,7 @@ class FluxModule(lightning.LightningModule):
         loss, fluxes = answered(batch)
         penalties = knowledge.penalties(batch, fluxes, lambda asked: answered(asked)[1])
         logged = {f"train/knowledge/{name}": penalty for name, penalty in penalties.items()}
-        self.log_dict(logged, batch_size=len(batch["site"]))
+        self.log_dict(logged, batch_size=len(batch["site"]), sync_dist=True)
         return loss + knowledge.weighted(penalties)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

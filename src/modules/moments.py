@@ -10,7 +10,7 @@ from ..config.schema import HeadConfig
 from ..contracts import Batch, Layout
 from ..errors import UserError
 from .heads import FluxHead
-from .losses import known
+from .losses import among_ranks, known
 
 FEWEST_DAYS = 30  # known days of a window below which its mean and spread say little of the place
 SMALLEST_SPREAD = 0.01  # scaled; keeps the logarithm of a constant window's spread finite
@@ -101,7 +101,7 @@ class MomentHead(nn.Module):
         said_mean, said_log_spread = self._moments(condition)
         squared = (said_mean - mean).square() + (said_log_spread - log_spread).square()
         counts = days >= FEWEST_DAYS
-        return (squared * counts).sum() / counts.sum().clamp(min=1)
+        return among_ranks((squared * counts).sum() / counts.sum().clamp(min=1), counts.sum())
 
     def _moments(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-spread (batch, target) each."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..modules.flux_module import DomainLoss, Domains, FluxModule
+from ..modules.losses import among_ranks
 from .embeddings import embeddings_of
 
 
@@ -84,9 +85,10 @@ class Reweighted(DomainLoss):
 
         def weighted(read: Tensor, target: Tensor, mask: Tensor) -> Tensor:
             """Mean over samples (batch,) of their losses, by weight and number of values that count."""
-            each = [module.loss(read[[i]], target[[i]], mask[[i]]) for i in range(len(read))]
+            read = module.closed(read)
+            each = [module.output.loss(read[[i]], target[[i]], mask[[i]]) for i in range(len(read))]
             share = of_sample * mask.flatten(1).sum(1)
-            return (torch.stack(each) * share).sum() / share.sum().clamp(min=1e-12)
+            return among_ranks((torch.stack(each) * share).sum() / share.sum().clamp(min=1e-12), share.sum())
 
         towers = module.loss_of(batch["towers"], module.loss)
         simulated = module.loss_elsewhere(batch["simulation"], weighted)
@@ -121,15 +123,25 @@ class Adversarial(DomainLoss):
         strength = self.weight * (2.0 / (1.0 + math.exp(-10.0 * self.done)) - 1.0)
         told = self.discriminator(reverse_gradient(torch.cat([*of_towers, *of_simulation]), strength))[:, 0]
         is_tower = torch.cat([torch.ones(sum(map(len, of_towers))), torch.zeros(sum(map(len, of_simulation)))])
-        mistaken = nn.functional.binary_cross_entropy_with_logits(told, is_tower.to(told))
-        right = ((told > 0) == is_tower.to(told).bool()).float().mean()
-        module.log_dict({"train/discriminator": mistaken, "train/domain_told": right}, batch_size=len(is_tower))
+        passes = [batch["towers"]] * len(of_towers) + [batch["simulation"]] * len(of_simulation)
+        # not a window that is given to a rank without any
+        counted = torch.cat([of["target_mask"].any((1, 2)) for of in passes])
+        told, is_tower = told[counted], is_tower.to(told)[counted]
+        mistaken = _mean_of_ranks(nn.functional.binary_cross_entropy_with_logits(told, is_tower, reduction="none"))
+        right = _mean_of_ranks(((told > 0) == is_tower.bool()).float())
+        logged = {"train/discriminator": mistaken, "train/domain_told": right}
+        module.log_dict(logged, batch_size=len(is_tower), sync_dist=True)
         return self.done * towers + (1.0 - self.done) * simulated + mistaken
 
 
 def discriminator(hidden: int) -> nn.Module:
     """Return what maps encoded days (..., hidden) to the log-odds (..., 1) of a domain."""
     return nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+
+def _mean_of_ranks(values: Tensor) -> Tensor:
+    """Mean of values (window,), so weighted that the average over ranks is that of the values of all."""
+    return among_ranks(values.sum() / max(1, len(values)), values.new_tensor(len(values)))
 
 
 class _Reverse(torch.autograd.Function):

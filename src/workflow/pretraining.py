@@ -99,6 +99,8 @@ def deciding(config: Config, data: FluxDataModule) -> dict[str, Any]:
         "window": asdict(data.window),
         "cells": int(data.train_sites.sum()),
         "arrays": _fingerprint(data),
+        # each of several devices draws its own dropout
+        **({"devices": config.trainer.devices} if config.trainer.devices > 1 else {}),
     }
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.strategies import DDPStrategy
 from numpy.typing import NDArray
 
 from ..atomic import write_text
@@ -29,6 +31,7 @@ from ..modules.raci import Raci
 from ..retrieval.bank import Bank
 from .best_checkpoint import BestCheckpoint
 from .progress import MONITOR, RunProgress
+from .ranks import Rank, beside_other_ranks
 from .seeded_steps import SeededSteps
 
 
@@ -139,15 +142,9 @@ def fit(
     else:
         if folder.last is not None:
             load_checkpoint(folder.last)  # a damaged one is said in one line, before Lightning meets it
-        trainer = _trainer(
-            config,
-            stage,
-            folder,
-            [*callbacks, progress.stage(label, stage.steps)],
-            loggers,
-        )
-        lightning.seed_everything(config.seed, verbose=False)
-        trainer.fit(module, datamodule=data, ckpt_path=folder.last, weights_only=True)
+        train = partial(_train, config, stage, folder, data, module, folder.last, callbacks)
+        with beside_other_ranks(train, config.trainer.devices) as rank:
+            trainer = train(rank, [progress.stage(label, stage.steps)], loggers)
         assert isinstance(trainer.checkpoint_callback, BestCheckpoint)
         best = trainer.checkpoint_callback.best_model_score
         ended = {"steps": trainer.global_step, "score": None if best is None else float(best)}
@@ -162,8 +159,32 @@ def accelerator(config: Config) -> str:
     return "cuda" if wanted == "gpu" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
 
 
+def _train(
+    config: Config,
+    stage: StageConfig,
+    folder: StageFolder,
+    data: lightning.LightningDataModule,
+    module: FluxModule,
+    last: Path | None,
+    callbacks: Sequence[Callback],
+    rank: Rank | None,
+    reports: Sequence[Callback] = (),
+    loggers: Sequence[Logger] = (),
+) -> lightning.Trainer:
+    """Train as one of several ranks, or alone; ``reports`` and ``loggers`` are those of rank zero."""
+    trainer = _trainer(config, stage, folder, [*callbacks, *reports], loggers, rank)
+    lightning.seed_everything(config.seed, verbose=False)
+    trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+    return trainer
+
+
 def _trainer(
-    config: Config, stage: StageConfig, folder: StageFolder, callbacks: Sequence[Callback], loggers: Sequence[Logger]
+    config: Config,
+    stage: StageConfig,
+    folder: StageFolder,
+    callbacks: Sequence[Callback],
+    loggers: Sequence[Logger],
+    rank: Rank | None,
 ) -> lightning.Trainer:
     checkpoint = BestCheckpoint(
         folder.checkpoints, filename="best", monitor=MONITOR, save_last=True, enable_version_counter=False
@@ -175,8 +196,9 @@ def _trainer(
     return lightning.Trainer(
         accelerator=accelerator(config),
         devices=config.trainer.devices,
-        num_nodes=config.trainer.num_nodes,
-        strategy=config.trainer.strategy,
+        # A part that waits, or finds no neighbour, has no gradient; buffers are the same everywhere and stay.
+        strategy="auto" if rank is None else DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
+        plugins=None if rank is None else [rank],
         precision=config.trainer.precision,  # type: ignore[arg-type]  # the schema's choices are Lightning's
         max_steps=stage.steps,
         max_epochs=-1,
@@ -208,5 +230,7 @@ def quiet() -> None:
         ".*number of training batches.*",
         ".*zero-element tensors.*",
         ".*`srun` command is available.*",  # a Slurm that this run was not started by
+        ".*sync_dist=True.*",  # what is logged of a validation is the same on every rank already
+        ".*`broadcast_buffers` is deprecated.*",
     ):
         warnings.filterwarnings("ignore", message=message)

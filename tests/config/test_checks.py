@@ -215,10 +215,27 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     check_machine(config)
 
 
-@pytest.mark.parametrize("several", ["trainer.devices=2", "trainer.num_nodes=2"])
-def test_several_devices_are_refused_until_they_work(several):
-    with pytest.raises(UserError, match="trains on one device"):
-        check_machine(compose([several]))
+def test_several_machines_are_refused():
+    with pytest.raises(UserError, match="trains on the devices of one machine"):
+        check_machine(compose(["trainer.num_nodes=2"]))
+
+
+@pytest.mark.parametrize(("gpus", "asked", "refused"), [(0, "auto", False), (1, "auto", True), (2, "gpu", False)])
+def test_more_gpus_than_there_are_are_refused(monkeypatch, gpus, asked, refused):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    config = compose(["trainer.devices=2", f"trainer.accelerator={asked}"])
+    check_machine(compose(["trainer.devices=2", "trainer.accelerator=cpu"]))
+    if refused:
+        with pytest.raises(UserError, match=r"torch sees 1 GPU; take trainer.devices=1, or trainer.accelerator=cpu"):
+            check_machine(config)
+    else:
+        check_machine(config)
+
+
+def test_a_published_model_is_refused_on_several_devices():
+    config = compose(["model=paper_lstm", "paper_compat=true", "trainer.devices=2", "trainer.accelerator=cpu"])
+    with pytest.raises(UserError, match=r"paper_lstm may discard a whole batch.*take trainer.devices=1"):
+        check_machine(config)
 
 
 def test_cpu_asks_nothing_of_the_machine(monkeypatch):

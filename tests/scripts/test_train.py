@@ -140,3 +140,14 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_result(tmp_path: Pat
     assert last_line.startswith("error: ") and "disk full" in last_line, done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("predictions.zarr")) and not list(tmp_path.rglob("metrics.json"))
+
+
+@pytest.mark.slow
+def test_several_devices_leave_one_run_and_say_everything_once(tmp_path: Path, run_script: Run) -> None:
+    keys = ["trainer.devices=2", "trainer.accelerator=cpu", "model=lstm", "compare=[]", "transfer=finetune"]
+    tiny = [text for text in TINY if not text.startswith("model.first_guess")]
+    done = run_script("train", [*tiny, *keys, f"output={tmp_path}", "logger.wandb=disabled"])
+    assert done.returncode == 0, done.stderr
+    assert "arning" not in done.stdout + done.stderr and done.stderr.count("lstm towers: 4 steps") == 1, done.stderr
+    (folder,) = (tmp_path / "embedded_wetland_ch4").iterdir()
+    assert (folder / "predictions.zarr").is_dir()

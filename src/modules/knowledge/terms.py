@@ -15,7 +15,7 @@ from torch.nn.functional import relu
 
 from ...contracts import Batch, TargetScale
 from ...variables import CARBON, NET, SINK, SOURCE
-from ..losses import masked_mean
+from ..losses import among_ranks, masked_mean
 from .spells import Driver, Spell
 
 TOLERANCE = 0.01  # of the spread: a fault that is let pass in a response, which half precision cannot tell from none
@@ -44,7 +44,8 @@ class Said:
 
     def mean(self, faults: Sequence[Tensor], days: Tensor) -> Tensor:
         """Mean of the answers' faults (batch, day) over those of ``days`` that count; 0 when none does."""
-        return torch.stack([masked_mean(fault, days & self.days) for fault in faults]).mean()
+        counted = days & self.days
+        return among_ranks(torch.stack([masked_mean(fault, counted) for fault in faults]).mean(), counted.sum())
 
 
 class Piece(Protocol):
