@@ -7,6 +7,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: two pro
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("no_deadline", parent=settings(), deadline=None)
+settings.load_profile("no_deadline")
 
 
 @pytest.fixture(scope="session")

@@ -139,7 +139,7 @@ def test_script_measures_prints_and_writes(tmp_path):
         ("theads=1", "did you mean 'threads'"),
         ("acuracy=embedded", "did you mean 'accuracy'"),
         ("sped=gather", "did you mean 'speed'"),
-        ("models=[lstm]", "accuracy=..., own_days=... or speed=... names the benchmark"),
+        ("models=[lstm]", "accuracy=..., own_days=..., speed=... or transfer=... names the benchmark"),
         ("threads=two", "whole number"),
         ("threads=-1", "between 0 and"),
         ("rounds=0", "between 1 and"),

@@ -20,10 +20,11 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.accuracy.work import run_cell  # noqa: E402
 from benchmarks.transfer import main, page, tuning  # noqa: E402
 from benchmarks.transfer.effects import effects  # noqa: E402
+from benchmarks.transfer.runs import wanted  # noqa: E402
 from benchmarks.transfer.settings import NARROWED, parse_settings  # noqa: E402
 from benchmarks.transfer.store import Store  # noqa: E402
 from benchmarks.transfer.studies import STUDIES  # noqa: E402
-from benchmarks.transfer.study import SCRATCH, Study, wanted  # noqa: E402
+from benchmarks.transfer.study import SCRATCH, Study  # noqa: E402
 
 NAME = "pmodel_gpp"  # which the tiny study stands for: settings know the shipped names alone
 STEPS = tuple(f"transfer.{stage}.{key}=2" for stage in ("pretrain", "finetune") for key in ("steps", "check_every"))

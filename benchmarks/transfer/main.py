@@ -16,8 +16,8 @@ def measure_transfer(arguments: Sequence[str], console: Console) -> None:
     # Imported only now: mistakes are said before the heavy libraries are loaded.
     from ..accuracy.work import Cell, work
     from .page import write_page
+    from .runs import wanted
     from .store import Store
-    from .study import wanted
     from .tuning import chosen, trials, tuning_table, write_tuning
 
     name, study = settings.transfer, STUDIES[settings.transfer]

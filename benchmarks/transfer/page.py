@@ -10,8 +10,9 @@ from raciflux.atomic import write_text
 from ..accuracy.markdown import markdown
 from .effects import Change, Effect, Effects, effects
 from .figure import draw
+from .runs import Wanted
 from .store import Store
-from .study import SCRATCH, Study, Wanted
+from .study import SCRATCH, Study
 
 NOTES = (
     "Changes are shares of scratch's error: negative is a gain. Intervals (95 %) resample clusters of towers and, "

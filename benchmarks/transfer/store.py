@@ -16,7 +16,7 @@ from raciflux.evaluation.run_folder import RunFolder
 from raciflux.evaluation.scores.tables import per_site, score_names
 
 from ..accuracy.work import Cell
-from .study import Wanted
+from .runs import Wanted
 
 KEY = ("condition", "network", "technique", "seed", "fold")
 CELLS = (*KEY, "made_by", "validation", "minutes", "commit", "processor")

@@ -11,8 +11,9 @@ import yaml
 from raciflux.atomic import replacing
 
 from ..accuracy.work import Cell
+from .runs import run_of
 from .studies import STUDIES
-from .study import Study, run_of
+from .study import Study
 
 CANDIDATES = Path(__file__).parent / "candidates.yaml"
 COLUMNS = ("technique", "candidate", "overrides", "validation", "seeds", "chosen")

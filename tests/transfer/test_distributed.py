@@ -56,7 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
     "adversarial, raci": {"model": RACI},
 }
 
-SLOW = "finetune, raci"
+SLOW = ("finetune, raci", "adversarial, raci", "stacking", "residual")
 
 
 def config_of(devices: int, model: Any = LSTM, **sections: Any) -> Config:
@@ -87,7 +87,7 @@ def logged(home: Path, stage: str = "towers") -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
-    "case", [*[name for name in CASES if name != SLOW], pytest.param(SLOW, marks=pytest.mark.slow)]
+    "case", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in CASES]
 )
 def test_two_processes_learn_what_one_learns(tmp_path, case):
     homes = [tmp_path / "one", tmp_path / "two"]
