@@ -1,6 +1,7 @@
 """The page of a study: what validation chose against scratch, every technique, and what is missing."""
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def write_page(
     if found:
         lines += ["", "## What validation chose, against scratch", "", *markdown(CHOSEN_HEADER, _chosen_rows(found))]
         draw(found, output / f"{name}.png")
-        lines += ["", f"![Change against scratch]({name}.png)"]
+        lines += ["", f"![Change against scratch]({name}.png)", "", "Filled: what validation chose."]
     for one in found:
         lines += ["", f"## {one.network}, {one.condition}", "", _counts(one), "", *markdown(HEADER, _rows(one, store))]
         lines += _sites(one)
@@ -59,8 +60,9 @@ def _made(name: str, study: Study, store: Store, tuned: Mapping[str, Sequence[st
     chosen = "; ".join(f"{technique}: {shlex.join(of) or 'the default'}" for technique, of in tuned.items())
     commits = sorted({commit[:12] for commit in store.cells["commit"].unique()}) or ["–"]
     return [
-        f"* `python scripts/benchmark.py transfer={name}`; code {', '.join(commits)}; "
-        f"{', '.join(sorted(store.cells['processor'].unique()))}; no GPU",
+        f"* `python scripts/benchmark.py transfer={name}`, page of {time.strftime('%Y-%m-%d')}; code "
+        f"{', '.join(commits)} with the versions of its constraints.txt; "
+        f"{', '.join(sorted(store.cells['processor'].unique()))}",
         f"* folds {', '.join(map(str, folds))}, every cell: {shlex.join(study.regime)}",
         *[f"* {network}: {shlex.join(of)}" for network, of in study.of_network.items()],
         f"* hyper-parameters, {_tuning(study)}: {chosen or 'defaults'}",
