@@ -4,9 +4,10 @@ Whatever a user typed reaches the job as an argument or through the manifest; no
 """
 
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ exec "${{command[@]}}" "$SLURM_ARRAY_TASK_ID"
 
 @dataclass(frozen=True)
 class Told:
-    """What Slurm says of a point: its state, in Slurm's words, the job, and why it waits."""
+    """What Slurm says of a point: its state, in Slurm's words or empty where it is forgotten, the job, why it waits."""
 
     state: str
     job: str
@@ -67,7 +68,9 @@ def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script:
     UserError
         There is no Slurm here, or it refuses the job.
     """
-    write_text(_SCRIPT.format(activate=cluster.activate or ""), sweep.folder / SCRIPT)
+    # In full: a folder that is called as a flag is would be one, and `--wrap` is shell.
+    job_script = (sweep.folder / SCRIPT).resolve()
+    write_text(_SCRIPT.format(activate=cluster.activate or ""), job_script)
     logs = sweep.folder / LOGS
     logs.mkdir(exist_ok=True)
     own_python = cluster.activate is None and cluster.container is None
@@ -78,7 +81,7 @@ def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script:
         f"--array={_array(numbers)}" + ("" if cluster.at_once is None else f"%{cluster.at_once}"),
         f"--output={str(logs).replace('%', '%%')}/%A_%a.txt",
         *_options(cluster),
-        str(sweep.folder / SCRIPT),
+        str(job_script),
         *(cluster.container or "").split(),
         sys.executable if own_python else "python",
         str(script),
@@ -92,12 +95,14 @@ def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script:
     if done.returncode:
         raise UserError(f"sbatch refused the sweep: {_one_line(done.stderr)}")
     job = done.stdout.strip().partition(";")[0]
-    write_text(json.dumps({"jobs": [*_jobs(sweep), job]}) + "\n", sweep.folder / JOBS)
+    write_text(json.dumps({"jobs": _jobs(sweep) | {job: list(numbers)}}) + "\n", sweep.folder / JOBS)
     return job
 
 
 def told_by_slurm(sweep: Sweep) -> dict[int, Told]:
-    """Return what Slurm says of the sweep's points, the latest job first heard; empty where there is no Slurm.
+    """Return what Slurm says of the points that were submitted, each as part of its last job.
+
+    A task that is cancelled while it waits leaves no trace but in the accounts: it is told without a state.
 
     Raises
     ------
@@ -105,31 +110,30 @@ def told_by_slurm(sweep: Sweep) -> dict[int, Told]:
         Slurm is there and does not answer.
     """
     jobs = _jobs(sweep)
-    told = _asked_of_squeue(sweep, jobs) if jobs else {}
-    forgotten = [job for job in jobs if not any(job == known for known, _ in told)]
-    told |= _asked_of_sacct(forgotten) if forgotten else {}
-    latest = {number: one for (_, number), one in sorted(told.items(), key=lambda item: jobs.index(item[0][0]))}
-    return {number: one for number, one in latest.items() if number < len(sweep.points)}
-
-
-def _asked_of_squeue(sweep: Sweep, jobs: Sequence[str]) -> dict[tuple[str, int], Told]:
-    """Ask for every task of the jobs that Slurm still remembers, some minutes after their end."""
-    command = ["squeue", f"--name={_job_name(sweep)}", "--array", "--noheader", "--states=all", "--format=%F|%K|%T|%r"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+    if not jobs or shutil.which("squeue") is None:
         return {}
+    last = {number: job for job, numbers in jobs.items() for number in numbers}
+    told = _asked_of_squeue(sweep)
+    if any((job, number) not in told for number, job in last.items()):
+        told = _asked_of_sacct(jobs) | told
+    return {number: told.get((job, number), Told("", f"{job}_{number}")) for number, job in last.items()}
+
+
+def _asked_of_squeue(sweep: Sweep) -> dict[tuple[str, int], Told]:
+    """Ask for every task of the sweep that Slurm still remembers, some minutes after its end."""
+    command = ["squeue", f"--name={_job_name(sweep)}", "--array", "--noheader", "--states=all", "--format=%F|%K|%T|%r"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"squeue does not answer: {_one_line(done.stderr)}; try again when Slurm is up")
     rows = [line.split("|", 3) for line in done.stdout.splitlines()]
     return {
         (job, int(number)): Told(state, f"{job}_{number}", reason)
         for job, number, state, reason in rows
-        if job in jobs and number.isdigit()
+        if number.isdigit()
     }
 
 
-def _asked_of_sacct(jobs: Sequence[str]) -> dict[tuple[str, int], Told]:
+def _asked_of_sacct(jobs: Iterable[str]) -> dict[tuple[str, int], Told]:
     """Ask the accounts of jobs that ended long ago, on a cluster that keeps them."""
     command = ["sacct", f"--jobs={','.join(jobs)}", "--allocations", "--noheader", "--parsable2"]
     try:
@@ -140,7 +144,7 @@ def _asked_of_sacct(jobs: Sequence[str]) -> dict[tuple[str, int], Told]:
     for line in done.stdout.splitlines() if done.returncode == 0 else ():
         name, _, state = line.partition("|")
         job, _, number = name.partition("_")
-        if job in jobs and number.isdigit() and state:
+        if number.isdigit() and state:
             told[job, int(number)] = Told(state.split()[0], name)  # "CANCELLED by 1000"
     return told
 
@@ -171,11 +175,10 @@ def _array(numbers: Sequence[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
-def _jobs(sweep: Sweep) -> list[str]:
+def _jobs(sweep: Sweep) -> dict[str, list[int]]:
+    """Return the points of each job that was submitted, in the order of submission."""
     path = sweep.folder / JOBS
-    if not path.exists():
-        return []
-    return [str(job) for job in read_object(path, ["jobs"], "restore it").get("jobs", ())]
+    return dict(read_object(path, ["jobs"], "restore it")["jobs"]) if path.exists() else {}
 
 
 def _job_name(sweep: Sweep) -> str:

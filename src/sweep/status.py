@@ -59,9 +59,11 @@ def _standing(run: Path, told: Told | None) -> Standing:
         return Standing(RUNNING)
     if state.get("state") == FAILED:
         return Standing(LOST, str(state.get("reason", "")))
-    if told is not None and told.state != "COMPLETED":
+    if told is not None and told.state not in ("", "COMPLETED"):
         return Standing(LOST, f"Slurm job {told.job} ended as {told.state}")
-    return Standing(LOST, _SILENT) if state else Standing(MISSING)
+    if state:
+        return Standing(LOST, _SILENT)
+    return Standing(MISSING) if told is None else Standing(LOST, f"Slurm job {told.job} ended before the point began")
 
 
 def _is_held(folder: Path) -> bool:

@@ -68,7 +68,7 @@ def test_failures_have_reasons_stop_nobody_and_only_they_run_again(sweep, train)
     assert stand[1].reason == "sites.csv, row 3: no latitude"
     assert "killed by signal 9" in stand[2].reason
     assert stand[3].reason == "ValueError: a defect"
-    assert summary(stand) == "1 done, 3 failed"
+    assert (summary(stand), to_run(stand)) == ("1 done, 3 failed", [1, 2, 3])
     assert lines(sweep, stand)[1] == "0001-seed1  failed   sites.csv, row 3: no latitude"
     (sweep.folder / "mended").touch()
     run_local(sweep, to_run(stand), 1, train, said.append)
@@ -149,6 +149,7 @@ def test_who_looks_disturbs_nobody_and_a_second_task_waits(sweep, train):
         (Told("RUNNING", "7_0", "None"), "running", "Slurm job 7_0"),
         (Told("PENDING", "7_0", "Resources"), "queued", "Slurm job 7_0: Resources"),
         (Told("CANCELLED", "7_0"), "failed", "Slurm job 7_0 ended as CANCELLED"),
+        (Told("", "7_0"), "failed", "Slurm job 7_0 ended before the point began"),
         (Told("OUT_OF_MEMORY", "7_0"), "failed", "Slurm job 7_0 ended as OUT_OF_MEMORY"),
     ],
 )

@@ -75,6 +75,15 @@ def test_the_script_is_the_page_s_and_nothing_of_the_sweep(sweep, programs, tmp_
     assert done.stdout == f"sees 0 arguments\nexec -it python {SCRIPT} --run {sweep.manifest} 3\n"
 
 
+def test_a_folder_called_as_a_flag_is_none(programs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = plan(["output='--wrap=touch x; #'"], "trial", lambda config: None)
+    write_manifest(made)
+    stand_in(programs, "sbatch", "17\n")
+    submit(made, [0], ClusterConfig(), SCRIPT)
+    assert not any(word.startswith("--wrap") for word in asked(programs, "sbatch"))
+
+
 def test_without_slurm_the_way_out_is_named(sweep, programs):
     with pytest.raises(UserError, match="no sbatch on this machine; run the sweep here with --local N"):
         submit(sweep, [0], ClusterConfig(), SCRIPT)
@@ -96,13 +105,13 @@ def submitted(sweep, programs, *jobs):
 def test_the_latest_job_is_heard_and_others_are_not(sweep, programs):
     submitted(sweep, programs, 9, 17)
     rows = (
-        "17|0|PENDING|Resources\n9|0|CANCELLED|None\n9|1|RUNNING|None\n8|1|FAILED|None\n17|99|RUNNING|None\nx|N/A|R|\n"
+        "17|0|PENDING|Resources\n9|0|CANCELLED|None\n17|1|RUNNING|None\n9|1|FAILED|None\n17|99|RUNNING|None\nx|N/A|R|\n"
     )
     stand_in(programs, "squeue", rows)
     told = told_by_slurm(sweep)
     assert {number: (one.state, one.job) for number, one in told.items()} == {
         0: ("PENDING", "17_0"),
-        1: ("RUNNING", "9_1"),
+        1: ("RUNNING", "17_1"),
     }
     assert told[0].waits and told[1].runs
 
@@ -110,12 +119,12 @@ def test_the_latest_job_is_heard_and_others_are_not(sweep, programs):
 def test_accounts_are_asked_of_jobs_that_slurm_forgot(sweep, programs):
     submitted(sweep, programs, 9, 17)
     stand_in(programs, "squeue", "17|0|RUNNING|None\n")
-    stand_in(programs, "sacct", "9_0|TIMEOUT\n9_1|CANCELLED by 1000\n9_[2-3]|PENDING\n")
+    stand_in(programs, "sacct", "9_0|TIMEOUT\n17_1|CANCELLED by 1000\n9_[2-3]|PENDING\n")
     told = told_by_slurm(sweep)
-    assert asked(programs, "sacct")[0] == "--jobs=9"
+    assert asked(programs, "sacct")[0] == "--jobs=9,17"
     assert {number: one.state for number, one in told.items()} == {0: "RUNNING", 1: "CANCELLED"}
     stand_in(programs, "sacct", status=1, error="Slurm accounting storage is disabled\n")
-    assert set(told_by_slurm(sweep)) == {0}
+    assert {number: one.state for number, one in told_by_slurm(sweep).items()} == {0: "RUNNING", 1: ""}
 
 
 def test_a_slurm_that_does_not_answer_starts_nothing(sweep, programs):
