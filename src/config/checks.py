@@ -104,8 +104,9 @@ def check_name(name: str, key: str) -> None:
 
 def _check_names(config: Config) -> None:
     check_name(config.experiment, "experiment")
-    if config.label is not None:
-        check_name(config.label, "label")
+    for key, name in (("label", config.label), ("logger.group", config.logger.group)):
+        if name is not None:
+            check_name(name, key)
     for key, names in (
         ("data.sites", config.data.sites),
         ("data.odd_sites", config.data.odd_sites),

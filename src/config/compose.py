@@ -57,9 +57,9 @@ def read(overrides: Sequence[str], folder: Path = CONFIGS) -> Recipe:
     if "data" in typed.choices and EXPERIMENT not in typed.choices:
         # The default recipe belongs to the default data: other data stand for themselves, and lend their name.
         recipe: Layer = {}
-        root[EXPERIMENT] = Given(_option(folder, "data", typed.choices["data"]).stem)
+        root[EXPERIMENT] = Given(option_file(folder, "data", typed.choices["data"]).stem)
     else:
-        path = _option(folder, EXPERIMENT, typed.choices.get(EXPERIMENT, default))
+        path = option_file(folder, EXPERIMENT, typed.choices.get(EXPERIMENT, default))
         recipe, of_recipe = _file(path)
         if EXPERIMENT in recipe:
             raise recipe[EXPERIMENT].error(f"a recipe is called as its file is, {path.stem!r}; drop 'experiment'")
@@ -67,7 +67,7 @@ def read(overrides: Sequence[str], folder: Path = CONFIGS) -> Recipe:
         groups |= of_recipe
     groups |= {group: given for group, given in typed.choices.items() if group in GROUPS}
     if "model" in groups:
-        main = _option(folder, "model", groups["model"]).stem
+        main = option_file(folder, "model", groups["model"]).stem
         for layer in (root, recipe):
             if "compare" in layer:
                 layer["compare"] = _beside(layer["compare"], main)
@@ -127,11 +127,11 @@ def _file(path: Path) -> tuple[Layer, dict[str, Given]]:
 
 
 def _group(folder: Path, group: str, given: Given) -> Layer:
-    path = _option(folder, group, given)
+    path = option_file(folder, group, given)
     return flatten(load_yaml(path), str(path), f"{group}.")
 
 
-def _option(folder: Path, group: str, given: Given) -> Path:
+def option_file(folder: Path, group: str, given: Given) -> Path:
     """Return the file of a group's option, or of a recipe."""
     option = given.text if isinstance(given.value, bool | int | float) else given.value
     if not isinstance(option, str):

@@ -164,6 +164,7 @@ class LoggerConfig:
     project: str = key("raciflux", "W&B project")
     entity: str | None = key(None, "W&B team; null is your default")
     tags: list[str] = key([], "W&B tags")
+    group: str | None = key(None, "W&B group of the runs; null takes the experiment, a sweep its own name")
 
 
 @dataclass

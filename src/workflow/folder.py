@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 from ..atomic import write_text
 from ..config.compose import to_yaml
@@ -53,8 +54,8 @@ def new_folder(config: Config) -> Path:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold a folder for this process; the lock goes with the process, however it ends.
+def locked(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[TextIO]:
+    """Hold a folder for this process, and for those that it hands the open file to; the lock goes with the last.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def locked(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[
                 ) from error
             waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
 
 
 def write_identity(config: Config, folder: Path, argv: Sequence[str]) -> None:

@@ -108,7 +108,7 @@ def tracked_training(config: Config, folder: Path, fold: int) -> Iterator[Tracke
         tags=(model, config.data.pair, f"fold{fold}", f"seed{config.seed}"),
         config=public(asdict(config)) | {"run": run.name, "fold": fold},
     )
-    with open_run(config.logger, config.experiment, told, run, folder / ID_FILE) as opened:
+    with open_run(config, told, run, folder / ID_FILE) as opened:
         yield TrackedTraining(opened)
 
 

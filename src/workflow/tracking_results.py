@@ -40,7 +40,7 @@ def log_results(config: Config, folder: Path, evaluations: Sequence[Evaluation])
     for evaluation in evaluations:
         for model in evaluation.models:
             id_file = model.folder.scored_path / ID_FILE
-            with open_run(config.logger, config.experiment, _told(model, folder), folder, id_file) as run:
+            with open_run(config, _told(model, folder), folder, id_file) as run:
                 run.summary.update(sorting_keys(model.summary))
                 _log_table(run, "tables/sites", model.sites.columns, model.sites.rows())
                 if model is evaluation.run:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from ..atomic import write_text
-from ..config.schema import LoggerConfig
+from ..config.schema import Config
 from ..errors import UserError
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class Told:
 
 
 @contextlib.contextmanager
-def open_run(logger: LoggerConfig, group: str, told: Told, folder: Path, id_file: Path) -> Iterator["wandb.Run"]:
+def open_run(config: Config, told: Told, folder: Path, id_file: Path) -> Iterator["wandb.Run"]:
     """Open a run, and close it at the end of the body: failed where the body fails.
 
     Parameters
     ----------
-    group : the experiment, whose runs stand together.
+    config : says where to and how; runs of an experiment, or of a sweep, stand together.
     folder : run folder of the command; what W&B keeps on disk goes to its ``wandb/``.
     id_file : keeps the id of the run, so that a second session goes on with the same run.
 
@@ -52,6 +52,7 @@ def open_run(logger: LoggerConfig, group: str, told: Told, folder: Path, id_file
     UserError
         If W&B refuses the run or cannot be reached.
     """
+    logger = config.logger
     with _unless_set("WANDB_ERROR_REPORTING", "false"):
         import wandb  # takes seconds, and is only wanted here
 
@@ -63,7 +64,7 @@ def open_run(logger: LoggerConfig, group: str, told: Told, folder: Path, id_file
                 dir=folder,
                 project=logger.project,
                 entity=logger.entity,
-                group=group,
+                group=logger.group or config.experiment,
                 job_type=told.job,
                 tags=[*dict.fromkeys([*told.tags, *logger.tags])],
                 config=dict(told.config),

@@ -119,6 +119,7 @@ from raciflux.modules import NETWORKS
         (["data.odd_sites=[a/b]"], "data.odd_sites: the name 'a/b'"),
         (["logger.tags=['']"], "logger.tags: the name ''"),
         (["output=' '"], "output is empty"),
+        (["logger.group='a b'"], "logger.group: the name 'a b'"),
         (["logger.project=''"], "logger.project is empty"),
     ],
 )

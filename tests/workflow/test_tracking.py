@@ -85,6 +85,14 @@ def test_a_training_stands_under_its_experiment_with_model_fold_and_seed(told):
     assert told.exit_code == 0
 
 
+def test_runs_of_a_sweep_stand_under_its_name(tmp_path):
+    logger = replace(CONFIG.logger, group="twelve_seeds")
+    with tracked_training(replace(CONFIG, logger=logger), tmp_path, 0) as tracked:
+        tracked.score(0.5)
+    (one,) = offline_runs(tmp_path)
+    assert one.run.run_group == "twelve_seeds"
+
+
 def test_its_configuration_is_that_of_the_run_under_the_names_that_are_typed(told):
     config = told.config
     assert config["model"]["retrieval"] == asdict(CONFIG)["model"]["retrieval"]

@@ -1,0 +1,123 @@
+"""One point of a sweep: its run folder is made ready once, and then gone on with until it is finished."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ..atomic import write_text
+from ..config.compose import to_yaml
+from ..config.schema import Config
+from ..errors import UserError
+from ..workflow.folder import locked
+from .plan import Point, Sweep
+
+STATE, LOG = "state.json", "log.txt"
+STARTED, FINISHED, FAILED = "started", "finished", "failed"
+_LONGEST = 300  # characters of a reason
+
+
+def own_folder(run: Path) -> Path:
+    """Folder in a point's run where the sweep keeps state, log and a lock of its own: training locks the run itself."""
+    return run / "sweep"
+
+
+def run_point(sweep: Sweep, number: int, train: Path) -> str:
+    """Train and evaluate a point in a process of its own, unless it is finished, and return what to say of it.
+
+    The state that is left tells how it ended; a point that was killed leaves the state ``started``.
+
+    Parameters
+    ----------
+    train : ``scripts/train.py``.
+
+    Raises
+    ------
+    UserError
+        The point failed; the message is its reason.
+    """
+    point, run = sweep.points[number], sweep.place(number)
+    own = own_folder(run)
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{own}: cannot be made ({error.strerror})") from error
+    with locked(own, waiting=lambda: None) as lock:  # whoever holds it runs this very point
+        if read_state(run).get("state") == FINISHED:
+            return "finished before"
+        started = time.monotonic()
+        write_state(run, STARTED)
+        try:
+            _make_ready(point, run)
+            # The lock is the process's too: should this one be killed, the point still counts as running.
+            _train(run, train, own / LOG, lock.fileno())
+        except (UserError, OSError) as error:
+            write_state(run, FAILED, reason=str(error))
+            raise UserError(f"{point.name}: {error}") from error
+        except KeyboardInterrupt:
+            write_state(run, FAILED, reason="interrupted")
+            raise
+        minutes = round((time.monotonic() - started) / 60, 1)
+        write_state(run, FINISHED, minutes=minutes)
+    return f"finished in {minutes} min"
+
+
+def read_state(run: Path) -> dict[str, Any]:
+    """Return how the last attempt at a point ended; empty where there was none."""
+    path = own_folder(run) / STATE
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); delete it to have the point run again") from error
+    return state if isinstance(state, dict) else {}
+
+
+def write_state(run: Path, state: str, **told: str | float) -> None:
+    """Keep how an attempt at a point stands."""
+    write_text(json.dumps({"state": state} | told) + "\n", own_folder(run) / STATE)
+
+
+def _make_ready(point: Point, run: Path) -> None:
+    """Make an unfinished run of the folder, which ``resume=`` goes on with; each model in it says its command."""
+    config = point.config()
+    if (run / "config.yaml").exists():
+        return
+    for place in _places(config):
+        command = shlex.join(["python", "scripts/train.py", *point.overrides])
+        write_text(f"{command}\n", run / place / "command.txt")
+    write_text(to_yaml(config), run / "config.yaml")
+
+
+def _places(config: Config) -> list[str]:
+    return ["", *(f"baselines/{name}" for name in config.compare)]
+
+
+def _train(run: Path, train: Path, log: Path, lock: int) -> None:
+    """Go on with a run; what it prints goes to the end of the log.
+
+    Raises
+    ------
+    UserError
+        It failed; the message is the last line that it printed, or the signal that killed it.
+    """
+    # YAML reads the value: a folder may be called anything, and a JSON text is YAML.
+    command = [sys.executable, str(train), f"resume={json.dumps(str(run))}"]
+    with log.open("ab") as printed:
+        ended = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, pass_fds=[lock], check=False
+        ).returncode
+    if ended < 0:
+        raise UserError(f"killed by signal {-ended}, perhaps for want of memory")
+    if ended > 0:
+        raise UserError(_last_line(log) or f"ended with status {ended} and without a word")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_bytes()[-10_000:].decode("utf-8", errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return last.removeprefix("error: ")[:_LONGEST]
