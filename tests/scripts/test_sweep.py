@@ -105,7 +105,10 @@ def test_its_runs_are_compared_as_any_others_folds_pooled(swept: Swept, capsys: 
         (["seed=0..1", "cluster=example", "--local", "2"], "exclude each other"),
         (["seed=0..1", "--local", "0"], "--local 0"),
         (["seed=0..1", "sweep=a", "sweep=b", "--local", "1"], "sweep is given twice"),
-        (["seed=0..1", "trainer.devices=1,2", "cluster=example"], "point 1 (seed=0 trainer.devices=2): trainer.dev"),
+        (
+            ["seed=0..1", "trainer.num_nodes=1,2", "cluster=example"],
+            "point 1 (seed=0 trainer.num_nodes=2): trainer.num",
+        ),
         (["--status", "seed=0..1"], "manifest.json: cannot be read"),
         (["--status", "nowhere"], "manifest.json: cannot be read"),
     ],
