@@ -48,7 +48,8 @@ def _made_of(pair: str) -> dict[str, Any]:
     for source in (towers, simulation):
         del source["seed"]
         # younger than the hash: at its default, the worlds are what they were when they were frozen
-        assert source.pop("simulator") == EmbeddedSource().simulator
+        simulator = source.pop("simulator")
+        assert simulator == EmbeddedSource().simulator
     split = {name: getattr(data.split, name) for name in OF_SPLIT}
     return {"towers": towers, "simulation": simulation, "split": split, "hidden": hidden}
 

@@ -23,7 +23,7 @@ NOTES = (
     "than from scratch.",
 )
 CHOSEN_HEADER = ("network", "condition", "chosen", "validation", "scratch", "median RMSE", "mean RMSE", "verdict")
-HEADER = ("technique", "validation", "median RMSE", "change", "p", "mean RMSE", "change", "p", "worse", "min a cell")
+HEADER = ("technique", "validation", "median RMSE", "change", "p", "mean RMSE", "change", "p", "worse", "least minutes")
 
 
 def write_page(
@@ -36,7 +36,7 @@ def write_page(
     output: Path,
     runs: Path,
 ) -> None:
-    """Write ``NAME.md`` from the store alone."""
+    """Write ``NAME.md`` and its figure; every score comes from the store."""
     folds = sorted({cell.fold for cell in of_study[0].cells(runs)})
     found = [
         one

@@ -34,6 +34,7 @@ class Store:
     def _read(self) -> None:
         """Hold what the tables say, rounded as they are."""
         self.cells, self.sites = _table(self.paths["cells"], CELLS), _table(self.paths["sites"], SITES)
+        self._made = {row[: len(KEY)]: row[len(KEY)] for row in self.cells.iter_rows()}
 
     def holds(self, one: Wanted, cell: Cell) -> bool:
         """Whether a cell was finished by this very command."""
@@ -59,10 +60,6 @@ class Store:
             with replacing(self.paths[what]) as partial:
                 table.sort(table.columns[: len(KEY) + (what == "sites")]).write_csv(partial, float_precision=4)
         self._read()
-
-    @property
-    def _made(self) -> dict[tuple[Any, ...], str]:
-        return {row[: len(KEY)]: row[len(KEY)] for row in self.cells.iter_rows()}
 
 
 def made_by(cell: Cell) -> str:
