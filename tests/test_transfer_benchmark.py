@@ -229,6 +229,14 @@ def test_mistakes_are_said(arguments, said):
         parse_settings(arguments)
 
 
+def test_further_draws_are_none_of_those_that_were_opened():
+    drawn = {
+        name: {one.seed for one in wanted(name, STUDIES[name], {}, dict.fromkeys(NARROWED, ()), STUDIES[name].seeds)}
+        for name in ("labels", "more_draws")
+    }
+    assert drawn["labels"] == {0, 1, 2} and drawn["more_draws"] == set(range(3, 11))
+
+
 def test_the_replica_has_towers_and_cells_that_the_reader_takes(tmp_path):
     write_replica(tmp_path)
     source = {"path": "X-MethaneWet", "first_year": FIRST, "last_year": FIRST}

@@ -34,9 +34,10 @@ def wanted(
     ----------
     chosen : hyper-parameters of each technique, as overrides.
     only : ``networks``, ``conditions`` and ``techniques`` to keep; an empty list keeps all.
+    seeds : how many.
     """
     kept = {part: [one for one in getattr(study, part) if not only[part] or one in only[part]] for part in only}
-    product = itertools.product(kept["networks"], range(seeds), kept["conditions"], kept["techniques"])
+    product = itertools.product(kept["networks"], study.drawn(seeds), kept["conditions"], kept["techniques"])
     return [
         Wanted(
             condition,

@@ -20,6 +20,7 @@ class Study:
     seeds : number of seeds.
     about : what must be said beside every number of this study.
     folds : the only folds that are run; empty runs all.
+    first_seed : the seeds are counted from here.
     of_network : overrides of a network, under every technique.
     tuned_in : condition in which hyper-parameters are chosen, with the first network; None takes ``tuned_by``'s choice.
     tuned_by : study whose choice is taken; None takes defaults.
@@ -33,6 +34,11 @@ class Study:
     seeds: int
     about: str
     folds: tuple[int, ...] = ()
+    first_seed: int = 0
     of_network: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tuned_in: str | None = None
     tuned_by: str | None = None
+
+    def drawn(self, seeds: int) -> range:
+        """Return this many seeds."""
+        return range(self.first_seed, self.first_seed + seeds)

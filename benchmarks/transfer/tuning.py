@@ -57,7 +57,7 @@ def trials(name: str, study: Study, folder: Path, techniques: Sequence[str]) -> 
                     fold,
                     place / f"{technique}{number}-s{seed}" / f"fold{fold}",
                 )
-                for seed in range(study.seeds)
+                for seed in study.drawn(study.seeds)
             ),
         )
         for technique, of_technique in candidates().items()
