@@ -99,8 +99,8 @@ def check_place(config: Config, cluster: ClusterConfig | None, processes: int | 
         check_machine(config)
     elif cluster is not None:
         check_fits(config, cluster)
-        # Whether there is a GPU is the node's to say, not this machine's.
-        check_machine(replace(config, trainer=replace(config.trainer, accelerator="auto")))
+        # Whether there is a GPU, and who starts the tasks of several nodes, is told where the point runs.
+        check_machine(replace(config, trainer=replace(config.trainer, accelerator="auto", num_nodes=1)))
 
 
 def start(sweep: Sweep, cluster: ClusterConfig | None, processes: int | None) -> None:

@@ -6,15 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raciflux.command_line import parse, run_script
+from raciflux.config.job_step import job_step
+from raciflux.config.schema import Config
 
 
 def main(argv: Sequence[str]) -> None:
-    """Train every model of the configuration, evaluate the run folder, and show where to look."""
-    started = time.monotonic()
+    """Read the command line and run it; in a job step of Slurm the first task does, and the others serve it."""
     config = parse(argv)
     if config is None:
         return
     # Imported only now: --help and --validate answer before the heavy libraries are loaded.
+    from raciflux.workflow.step_ranks import calling_others, serve
+
+    step = job_step(config.trainer)
+    if step is not None and step.rank > 0:
+        serve(config, step)
+        return
+    with calling_others(config, step):
+        run(config, argv)
+
+
+def run(config: Config, argv: Sequence[str]) -> None:
+    """Train every model of the configuration, evaluate the run folder, and show where to look."""
     from raciflux.evaluation.console import print_evaluation
     from raciflux.evaluation.evaluate import evaluate_run
     from raciflux.workflow.folder import locked, new_folder
@@ -26,6 +39,7 @@ def main(argv: Sequence[str]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    started = time.monotonic()
     quiet()
     prepared = prepare(config)
     folder = Path(config.resume) if config.resume else new_folder(config)

@@ -3,6 +3,7 @@
 import re
 
 from ..errors import UserError
+from .job_step import job_step
 from .knowledge import check_pair
 from .models import NETWORKS
 from .paper_models import PAPER_HEADS, PAPER_MODELS
@@ -56,20 +57,10 @@ def check_machine(config: Config) -> None:
     Raises
     ------
     UserError
-        Several machines are asked for, more GPUs than torch sees, or several devices by a model that needs one.
+        More GPUs are asked for than torch sees, or several nodes or tasks otherwise than by srun.
     """
     trainer = config.trainer
-    if trainer.num_nodes > 1:
-        raise UserError(
-            f"trainer.num_nodes={trainer.num_nodes}: this version trains on the devices of one machine; take "
-            "trainer.num_nodes=1, and run folds or seeds beside each other"
-        )
-    paper = [name for name in (config.model.name, *config.compare) if name in PAPER_MODELS]
-    if paper and trainer.devices > 1:
-        raise UserError(
-            f"trainer.devices={trainer.devices}, but {paper[0]} may discard a whole batch for one missing day, which "
-            "each device would decide for itself; take trainer.devices=1"
-        )
+    job_step(trainer)
     if trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and trainer.devices == 1):
         return
     import torch  # two seconds that only this question needs
@@ -225,6 +216,12 @@ def _check_knowledge(config: Config) -> None:
 def _check_trainer(config: Config) -> None:
     trainer = config.trainer
     ranks = trainer.devices * trainer.num_nodes
+    paper = [name for name in (config.model.name, *config.compare) if name in PAPER_MODELS]
+    if paper and ranks > 1:
+        raise UserError(
+            f"trainer.devices={trainer.devices} with trainer.num_nodes={trainer.num_nodes}, but {paper[0]} may discard "
+            "a whole batch for one missing day, which each device would decide for itself; take one device"
+        )
     if trainer.strategy == "ddp" and ranks == 1:
         raise UserError(
             "trainer.strategy=ddp with one device; take trainer.devices=2 or more, or trainer.strategy=auto"

@@ -147,7 +147,9 @@ class TrainerConfig:
 
     accelerator: str = key("auto", "device kind", choices=["auto", "cpu", "gpu"])
     devices: int = key(1, "devices a node; with several, each is a process", bounds=(1, 1024))
-    num_nodes: int = key(1, "nodes", bounds=(1, 10_000))
+    num_nodes: int = key(
+        1, "nodes of a cluster; srun starts a task for each device, see docs/cluster.md", bounds=(1, 10_000)
+    )
     strategy: str = key("auto", "Lightning strategy", choices=["auto", "ddp"])
     precision: str = key("32-true", "numeric precision", choices=["32-true", "bf16-mixed", "16-mixed", "64-true"])
     threads: int = key(0, "CPU threads of torch, over all devices; 0 takes all cores", bounds=(0, 4096))

@@ -157,14 +157,12 @@ class FluxDataModule(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Yield each measured validation day once."""
-        return self._fixed(np.asarray(self.stopping.any(-1)))
+        counts = np.asarray(self.stopping.any(-1))
+        return _loader(FixedTiling(counts, self.window, self.batch_size, *self._rank_and_world()))
 
     def predict_dataloader(self) -> DataLoader[Tensor]:
-        """Yield each test day on which a required driver is known, once."""
-        return self._fixed(self.predictable & self.test_days)
-
-    def _fixed(self, counts: NDArray[np.bool_]) -> DataLoader[Tensor]:
-        return _loader(FixedTiling(counts, self.window, self.batch_size, *self._rank_and_world()))
+        """Yield each test day on which a required driver is known, once; ranks share sites, not windows."""
+        return _loader(FixedTiling(self.predictable & self.test_days, self.window, self.batch_size))
 
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -25,9 +25,10 @@ from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
 from .own_prior import widen_prior
 from .own_residuals import learn_residuals
-from .predictions import Predicted, predict_days
+from .predictions import Predicted
 from .prepare import Prepared, tower_data
 from .progress import RunProgress
+from .shards import predict_among_ranks
 from .stages import (
     StageFolder,
     build_bank,
@@ -128,7 +129,7 @@ def _train_network(
         widen_prior(config, module, data, folder)
         learn_residuals(config, module, data, folder)
         keep_own_past(data, folder)
-    predicted = predict_days(config, module, data)
+    predicted = predict_among_ranks(config, module, data, folder)
     write_context(data, module, predicted, folder / "context.parquet")
     if bank is not None:
         write_neighbours(data, module, bank, folder)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 import xarray as xr
@@ -59,40 +58,63 @@ def predict_days(config: Config, module: FluxModule, data: FluxDataModule, besid
 
     Where the simulated flux was taken off the observed one, it is put back. ``beside`` as ``OwnAnswers`` takes it.
     """
+    return predict_sites(module, data, sites_asked(data), torch.device(accelerator(config)), beside)
+
+
+def sites_asked(data: FluxDataModule) -> NDArray[np.int64]:
+    """Return the places in the cube of those sites of which a day is predicted."""
+    return np.flatnonzero((data.predictable & data.test_days).any(-1))
+
+
+def predict_sites(
+    module: FluxModule,
+    data: FluxDataModule,
+    sites: NDArray[np.int64],
+    device: torch.device,
+    beside: Sequence[Beside] = (),
+) -> Predicted:
+    """Predict the test days of some sites of the cube; what is said of them does not depend on which others are."""
     if data.shown.any() and getattr(module.network, "own_days", None) is not None:
-        predicted = _with_own_days(config, module, data, beside)
+        predicted = _with_own_days(OwnAnswers(module, data, device, beside), data, sites)
     else:
-        predicted = _alone(config, module, data)
+        predicted = _alone(module.to(device).eval(), data, sites)
     return predicted.where(data.predictable & data.test_days)
 
 
-def _with_own_days(config: Config, module: FluxModule, data: FluxDataModule, beside: Sequence[Beside]) -> Predicted:
+def _with_own_days(answers: OwnAnswers, data: FluxDataModule, sites: NDArray[np.int64]) -> Predicted:
     """Predict site by site: what a site shows anywhere in its record counts for all of its days."""
-    answers = OwnAnswers(module, data, torch.device(accelerator(config)), beside)
-    sites = [answers(site, shown) for site, shown in enumerate(data.shown)]
-    quantiles = [said for _, said in sites if said is not None]
-    return Predicted(np.stack([flux for flux, _ in sites]), np.stack(quantiles) if quantiles else None)
-
-
-def _alone(config: Config, module: FluxModule, data: FluxDataModule) -> Predicted:
-    trainer = lightning.Trainer(
-        accelerator=accelerator(config),
-        devices=1,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
-    batches = trainer.predict(module, datamodule=data, return_predictions=True) or []
     shape = (len(data.train_sites), len(data.cube["time"]), len(data.roles.targets))
-    flux = np.full(shape, np.nan, np.float32)
-    distribution = any(batch[3] is not None for batch in batches)
-    quantiles = np.full((*shape, len(QUANTILES)), np.nan, np.float32) if distribution else None
-    for site, first, scored, spread in batches:
-        _place(flux, site.tolist(), first.tolist(), scored.float().cpu().numpy())
-        if quantiles is not None:
-            _place(quantiles, site.tolist(), first.tolist(), spread.float().cpu().numpy())
+    flux, quantiles = np.full(shape, np.nan, np.float32), None
+    for site in sites.tolist():
+        flux[site], spread = answers(site, data.shown[site])
+        if spread is not None:
+            quantiles = _unknown_quantiles(flux) if quantiles is None else quantiles
+            quantiles[site] = spread
+    return Predicted(flux, quantiles)
+
+
+@torch.inference_mode()
+def _alone(module: FluxModule, data: FluxDataModule, sites: NDArray[np.int64]) -> Predicted:
+    """Predict window by window, in the batches of all sites: batches of other sizes would round otherwise."""
+    data.arrays = data.arrays.to(module.device)
+    shape = (len(data.train_sites), len(data.cube["time"]), len(data.roles.targets))
+    flux, quantiles = np.full(shape, np.nan, np.float32), None
+    for index in data.predict_dataloader():
+        asked = torch.isin(index[:, 0], torch.from_numpy(sites))
+        if not asked.any():
+            continue
+        said = module.predict_step(data.arrays.gather(index.to(module.device), "test"), 0)
+        site, first, scored, spread = (None if values is None else values.cpu()[asked] for values in said)
+        assert site is not None and first is not None and scored is not None
+        _place(flux, site.tolist(), first.tolist(), scored.float().numpy())
+        if spread is not None:
+            quantiles = _unknown_quantiles(flux) if quantiles is None else quantiles
+            _place(quantiles, site.tolist(), first.tolist(), spread.float().numpy())
     return Predicted(flux + data.base, None if quantiles is None else quantiles + data.base[..., None])
+
+
+def _unknown_quantiles(flux: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.full((*flux.shape, len(QUANTILES)), np.nan, np.float32)
 
 
 def _place(days: NDArray[np.float32], sites: list[int], first: list[int], scored: NDArray[np.float32]) -> None:

@@ -100,7 +100,7 @@ def deciding(config: Config, data: FluxDataModule) -> dict[str, Any]:
         "cells": int(data.train_sites.sum()),
         "arrays": _fingerprint(data),
         # each of several devices draws its own dropout
-        **({"devices": config.trainer.devices} if config.trainer.devices > 1 else {}),
+        **({"devices": ranks} if (ranks := config.trainer.devices * config.trainer.num_nodes) > 1 else {}),
     }
 
 

@@ -1,157 +1,105 @@
-"""Training on several devices of one machine: one process a device, for as long as a stage is trained.
+"""Several devices: one process each, which takes part in what rank zero hands out.
 
-The process of the command is rank zero, and all that is not training stays its own: data, files, progress, prediction.
-The other ranks are given what it trains as bytes, train beside it, and end. They start from a server that has loaded
-the libraries once: a fork of rank zero itself could use neither its GPU nor its threads.
+The process of the command is rank zero, and all that is not training or predicting stays its own: data, files,
+progress. On one machine it starts the other ranks for each job, from a server that has loaded the libraries once: a
+fork of rank zero itself could use neither its GPU nor its threads. In a job step of Slurm they are the step's other
+tasks, see ``step_ranks``.
 """
 
 import io
-import os
 import pickle
-import signal
-import sys
-import threading
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized
 
-from ..errors import UserError
-
-FAILED = 1  # exit status of a rank that cannot go on
-GRACE = 10.0  # s, in which rank zero may say by itself what became of another rank
-
-
-class Rank(ClusterEnvironment):
-    """Tells Lightning which of the processes of a training this one is, and where they meet.
-
-    Parameters
-    ----------
-    rank : from 0. world : number of ranks. port : free one of this machine.
-    """
-
-    def __init__(self, rank: int, world: int, port: int) -> None:
-        self.rank, self.world, self.port = rank, world, port
-
-    creates_processes_externally = True
-    main_address = "127.0.0.1"
-
-    @property
-    def main_port(self) -> int:
-        """Port at which the ranks meet."""
-        return self.port
-
-    @staticmethod
-    def detect() -> bool:
-        """Say that this is never found by itself."""
-        return False
-
-    def world_size(self) -> int:
-        """Return the number of ranks."""
-        return self.world
-
-    def set_world_size(self, size: int) -> None:
-        """Keep the number of ranks: it is known from the start."""
-
-    def global_rank(self) -> int:
-        """Return the rank."""
-        return self.rank
-
-    def set_global_rank(self, rank: int) -> None:
-        """Keep the rank: it is known from the start."""
-
-    def local_rank(self) -> int:
-        """Return the rank on this machine, which is the only one."""
-        return self.rank
-
-    def node_rank(self) -> int:
-        """Return the machine's."""
-        return 0
+from ..config.job_step import job_step
+from ..config.schema import TrainerConfig
+from .others import Others, leave_group, take_part
+from .rank import Rank
+from .step_ranks import others_of_step
 
 
 @contextmanager
-def beside_other_ranks(train: Callable[[Rank], object], devices: int) -> Iterator[Rank | None]:
-    """Have ``train`` called by every other rank while the body trains as the rank that this gives.
+def beside_other_ranks(work: Callable[[Rank], object], trainer: TrainerConfig) -> Iterator[Rank | None]:
+    """Have ``work`` called by every other rank while the body does the same as the rank that this gives.
 
     Parameters
     ----------
-    train : trains as one rank; what it holds is copied to each.
-    devices : number of ranks; with one, None is given and nothing is started.
+    work : what one rank does; what it holds is copied to each.
+    trainer : says how many ranks there are; with one, None is given and nothing is started.
+
+    Raises
+    ------
+    UserError
+        If another rank is gone before all have done their part.
     """
-    if devices == 1:
+    world = trainer.devices * trainer.num_nodes
+    if world == 1:
         yield None
         return
     port, threads = find_free_network_port(), torch.get_num_threads()
-    share = max(1, threads // devices)
+    share = _threads_of_a_rank(trainer)
+    with _others(trainer.devices) as others:
+        others.hand(pickled((work, port, share)))
+        torch.set_num_threads(share)
+        try:
+            yield Rank(0, world, port, local=0)
+            others.join()
+        except RuntimeError:  # a collective operation says in its own words that it has lost somebody
+            others.check(within=2.0)
+            raise
+        finally:
+            torch.set_num_threads(threads)
+            leave_group()
+
+
+def _threads_of_a_rank(trainer: TrainerConfig) -> int:
+    """Part the threads among the devices of a machine; a task of a job step may see the cores of all, or its own."""
+    threads, step = torch.get_num_threads(), job_step(trainer)
+    if step is not None and not trainer.threads:
+        threads = min(threads * trainer.devices, step.cpus)
+    return max(1, threads // trainer.devices)
+
+
+@contextmanager
+def _others(devices: int) -> Iterator[Others]:
+    """Give the other tasks of the job step, or processes that are started here and end with the body."""
+    of_step = others_of_step()
+    if of_step is not None:
+        yield of_step
+        return
     context = get_context("forkserver")
     context.set_forkserver_preload([f"{__package__}.stages"])
-    job = pickled(train)
-    others = [
-        context.Process(target=_take_part, args=(job, Rank(rank, devices, port), share), daemon=True)
-        for rank in range(1, devices)
-    ]
-    for other in others:
-        other.start()
-    del job
-    over = threading.Event()
-    threading.Thread(target=_end_with, args=(others, over), daemon=True).start()
-    torch.set_num_threads(share)
+    secret = secrets.token_bytes(32)
+    names, processes = {}, []
+    for rank in range(1, devices):
+        near, far = Pipe()
+        process = context.Process(target=_take_part, args=(far, secret, rank, devices), daemon=True)
+        process.start()
+        far.close()  # so that it breaks when the process ends
+        names[near] = f"rank {rank}"
+        processes.append(process)
+    others = Others(names, secret)
     try:
-        yield Rank(0, devices, port)
+        yield others
     finally:
-        over.set()
-        for other in others:  # whatever is to be kept, rank zero has by now
-            other.kill()
-            other.join()
-        torch.set_num_threads(threads)
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+        others.dismiss()
+        for process in processes:  # whatever is to be kept, rank zero has by now
+            process.kill()
+            process.join()
 
 
-def _take_part(job: bytes, rank: Rank, threads: int) -> None:
-    """Train as one of the other ranks; what every rank would say of a user's mistake is left to rank zero."""
-    from .stages import quiet
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank zero is interrupted, and ends the others
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    quiet()
-    torch.set_num_threads(threads)
-    try:
-        pickle.loads(job)(rank)
-    except UserError:
-        sys.exit(FAILED)
-    except BaseException:
-        traceback.print_exc()
-        sys.exit(FAILED)
-
-
-def _end_with_parent() -> None:
-    """Leave at once when rank zero is gone: a collective operation would wait for it."""
-    parent = parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(FAILED)
-
-
-def _end_with(others: Sequence[ForkServerProcess], over: threading.Event) -> None:
-    """Leave when another rank has failed: rank zero may wait for it where no exception reaches."""
-    left = list(others)
-    while left and not over.is_set():
-        ended = wait([other.sentinel for other in left])
-        if any(other.exitcode for other in left if other.sentinel in ended) and not over.wait(GRACE):
-            print("error: one of the training processes has failed, see above", file=sys.stderr, flush=True)
-            os._exit(FAILED)
-        left = [other for other in left if other.sentinel not in ended]
+def _take_part(connection: Connection, secret: bytes, rank: int, devices: int) -> None:
+    take_part(connection, secret, lambda port: Rank(rank, devices, port, local=rank))
 
 
 def pickled(what: object) -> bytes:

@@ -31,7 +31,8 @@ from ..modules.raci import Raci
 from ..retrieval.bank import Bank
 from .best_checkpoint import BestCheckpoint
 from .progress import MONITOR, RunProgress
-from .ranks import Rank, beside_other_ranks
+from .rank import Rank
+from .ranks import beside_other_ranks
 from .seeded_steps import SeededSteps
 
 
@@ -143,7 +144,7 @@ def fit(
         if folder.last is not None:
             load_checkpoint(folder.last)  # a damaged one is said in one line, before Lightning meets it
         train = partial(_train, config, stage, folder, data, module, folder.last, callbacks)
-        with beside_other_ranks(train, config.trainer.devices) as rank:
+        with beside_other_ranks(train, config.trainer) as rank:
             trainer = train(rank, [progress.stage(label, stage.steps)], loggers)
         assert isinstance(trainer.checkpoint_callback, BestCheckpoint)
         best = trainer.checkpoint_callback.best_model_score
@@ -196,6 +197,7 @@ def _trainer(
     return lightning.Trainer(
         accelerator=accelerator(config),
         devices=config.trainer.devices,
+        num_nodes=config.trainer.num_nodes,
         # A part that waits, or finds no neighbour, has no gradient; buffers are the same everywhere and stay.
         strategy="auto" if rank is None else DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
         plugins=None if rank is None else [rank],

@@ -15,7 +15,7 @@ import pytest
 import torch
 from raciflux.config.models import LstmConfig
 from raciflux.config.raci import RaciConfig, RetrievalConfig
-from raciflux.config.schema import Config, HeadConfig
+from raciflux.config.schema import Config, HeadConfig, TrainerConfig
 from raciflux.config.transfer import StageConfig
 from raciflux.errors import UserError
 from raciflux.modules import losses
@@ -23,7 +23,8 @@ from raciflux.modules.checkpoints import load_checkpoint
 from raciflux.modules.knowledge.terms import Said
 from raciflux.transfer import JointTraining
 from raciflux.workflow.learn import Learned
-from raciflux.workflow.ranks import Rank, beside_other_ranks, pickled
+from raciflux.workflow.rank import Rank
+from raciflux.workflow.ranks import beside_other_ranks, pickled
 from test_joint import BATCH, module_of
 from tiny_networks import CONFIGS
 from two_domains import CONFIG, transferred
@@ -56,6 +57,7 @@ CASES: dict[str, dict[str, Any]] = {
     "adversarial, raci": {"model": RACI},
 }
 
+TWO = TrainerConfig(devices=2)
 SLOW = ("finetune, raci", "adversarial, raci", "stacking", "residual")
 
 
@@ -160,7 +162,7 @@ def _err(rank: Rank) -> None:
 
 @pytest.mark.parametrize("fate", [_die, _err])
 def test_a_rank_that_fails_ends_the_others(fate, capfd):
-    with pytest.raises(RuntimeError), beside_other_ranks(fate, 2) as rank:
+    with pytest.raises(UserError, match="rank 1 of the training is gone"), beside_other_ranks(fate, TWO) as rank:
         assert rank is not None
         _meet(rank)
         torch.distributed.all_reduce(torch.ones(1))
