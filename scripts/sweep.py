@@ -24,7 +24,7 @@ from raciflux.sweep.local import run_local
 from raciflux.sweep.plan import Sweep, check_again, load_sweep, make_folder, plan, write_manifest
 from raciflux.sweep.slurm import submit, told_by_slurm
 from raciflux.sweep.status import lines, standings, summary, to_run
-from raciflux.sweep.task import run_point
+from raciflux.sweep.task import run_point, serve_point
 from raciflux.workflow.folder import locked
 
 SCRIPT = Path(__file__).resolve()
@@ -35,8 +35,9 @@ def main(arguments: Sequence[str]) -> None:
     """Do what the command line asks."""
     asked = parser().parse_intermixed_args(arguments)
     if asked.run is not None:
-        manifest, number = asked.run
-        print(run_point(load_sweep(Path(manifest).parent), int(number), TRAIN))
+        sweep, number = load_sweep(Path(asked.run[0]).parent), int(asked.run[1])
+        if not serve_point(sweep, number):
+            print(run_point(sweep, number, TRAIN))
         return
     page, name, rest = taken(asked.grid)
     if asked.local is not None and asked.local < 1:

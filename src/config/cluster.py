@@ -37,7 +37,7 @@ class ClusterConfig:
     qos: str | None = key(None, "quality of service")
     time: str | None = key(None, "longest duration of a point, such as 4:00:00")
     memory: str | None = key(None, "memory of a point on a node, such as 16G")
-    cpus: int = key(1, "CPU cores of a point", bounds=(1, 1024))
+    cpus: int = key(1, "CPU cores of a point on each node", bounds=(1, 1024))
     gpus: int = key(0, "GPUs of a point on each node", bounds=(0, 64))
     nodes: int = key(1, "nodes of a point", bounds=(1, 10_000))
     at_once: int | None = key(
@@ -78,11 +78,16 @@ def check_fits(config: Config, cluster: ClusterConfig) -> None:
     Raises
     ------
     UserError
-        Nodes differ, or there are fewer GPUs than devices.
+        Nodes differ, or there are fewer GPUs, or on several nodes fewer cores, than devices.
     """
     trainer = config.trainer
     if trainer.num_nodes != cluster.nodes:
         raise UserError(f"trainer.num_nodes={trainer.num_nodes}, but the cluster's page says nodes: {cluster.nodes}")
+    if trainer.num_nodes > 1 and trainer.devices > cluster.cpus:
+        raise UserError(
+            f"trainer.devices={trainer.devices}, each a process, but the cluster's page says cpus: {cluster.cpus} "
+            "for a node"
+        )
     if trainer.accelerator == "gpu" and trainer.devices > cluster.gpus:
         raise UserError(
             f"trainer.accelerator=gpu with trainer.devices={trainer.devices}, but the cluster's page says "

@@ -24,6 +24,9 @@ _WAITING = (
     *("REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"),
 )
 
+# On several nodes a task for each device runs the command: the first the point, the others what it hands them.
+_SRUN = 'srun --kill-on-bad-exit=1 --wait=60 --cpus-per-task="$SLURM_CPUS_PER_TASK" '
+
 # The arguments are put aside first: a script that `activate` sources would see them as its own.
 _SCRIPT = """\
 #!/bin/bash
@@ -33,7 +36,7 @@ set --
 set -eo pipefail
 export OMP_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-1}}"
 {activate}
-exec "${{command[@]}}" "$SLURM_ARRAY_TASK_ID"
+exec {launcher}"${{command[@]}}" "$SLURM_ARRAY_TASK_ID"
 """
 
 
@@ -66,11 +69,12 @@ def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script:
     Raises
     ------
     UserError
-        There is no Slurm here, or it refuses the job.
+        There is no Slurm here, or it refuses the job, or points on several nodes differ in their devices.
     """
+    tasks = _tasks_on_a_node(sweep, numbers, cluster)
     # In full: a folder that is called as a flag is would be one, and `--wrap` is shell.
     job_script = (sweep.folder / SCRIPT).resolve()
-    write_text(_SCRIPT.format(activate=cluster.activate or ""), job_script)
+    write_text(_SCRIPT.format(activate=cluster.activate or "", launcher=_SRUN if cluster.nodes > 1 else ""), job_script)
     logs = sweep.folder / LOGS
     logs.mkdir(exist_ok=True)
     own_python = cluster.activate is None and cluster.container is None
@@ -80,7 +84,7 @@ def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script:
         f"--job-name={_job_name(sweep)}",
         f"--array={_array(numbers)}" + ("" if cluster.at_once is None else f"%{cluster.at_once}"),
         f"--output={str(logs).replace('%', '%%')}/%A_%a.txt",
-        *_options(cluster),
+        *_options(cluster, tasks),
         str(job_script),
         *(cluster.container or "").split(),
         sys.executable if own_python else "python",
@@ -149,7 +153,19 @@ def _asked_of_sacct(jobs: Iterable[str]) -> dict[tuple[str, int], Told]:
     return told
 
 
-def _options(cluster: ClusterConfig) -> list[str]:
+def _tasks_on_a_node(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig) -> int:
+    if cluster.nodes == 1:
+        return 1
+    devices = {sweep.points[number].config().trainer.devices for number in numbers}
+    if len(devices) > 1:
+        raise UserError(
+            f"trainer.devices={','.join(map(str, sorted(devices)))} with nodes: {cluster.nodes}: an array starts one "
+            "number of tasks on a node; make a sweep for each"
+        )
+    return devices.pop()
+
+
+def _options(cluster: ClusterConfig, tasks: int) -> list[str]:
     asked = {
         "partition": cluster.partition,
         "account": cluster.account,
@@ -158,8 +174,8 @@ def _options(cluster: ClusterConfig) -> list[str]:
         "mem": cluster.memory,
         "gpus-per-node": cluster.gpus or None,
         "nodes": cluster.nodes,
-        "ntasks-per-node": 1,
-        "cpus-per-task": cluster.cpus,
+        "ntasks-per-node": tasks,
+        "cpus-per-task": cluster.cpus // tasks,
     }
     return [*(f"--{name}={value}" for name, value in asked.items() if value is not None), *cluster.flags]
 

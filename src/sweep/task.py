@@ -1,15 +1,18 @@
 """One point of a sweep: its run folder is made ready once, and then gone on with until it is finished."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..atomic import write_text
 from ..config.compose import to_yaml
+from ..config.job_step import job_step
 from ..config.schema import Config
 from ..errors import UserError
 from ..workflow.folder import locked
@@ -63,6 +66,25 @@ def run_point(sweep: Sweep, number: int, train: Path) -> str:
         minutes = round((time.monotonic() - started) / 60, 1)
         write_state(run, FINISHED, minutes=minutes)
     return f"finished in {minutes} min"
+
+
+def serve_point(sweep: Sweep, number: int) -> bool:
+    """Take part in a point on several nodes, as any task of its job step but the first; False as the first, or alone.
+
+    Raises
+    ------
+    UserError
+        The first task cannot be reached.
+    """
+    if os.environ.get("SLURM_PROCID", "0") == "0":
+        return False
+    config = replace(sweep.points[number].config(), resume=str(sweep.place(number)))
+    step = job_step(config.trainer)
+    assert step is not None
+    from ..workflow.step_ranks import serve  # seconds that the first task need not wait: training is another process
+
+    serve(config, step)
+    return True
 
 
 def read_state(run: Path) -> dict[str, Any]:

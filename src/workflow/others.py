@@ -112,8 +112,6 @@ class Others:
                     self._changed.notify_all()
 
     def _miss(self, connection: Connection) -> None:
-        if self._over.is_set():
-            return
         with self._changed:
             self._lost = self._lost or self._names[connection]
             self._changed.notify_all()

@@ -54,8 +54,10 @@ def beside_other_ranks(work: Callable[[Rank], object], trainer: TrainerConfig) -
         try:
             yield Rank(0, world, port, local=0)
             others.join()
-        except RuntimeError:  # a collective operation says in its own words that it has lost somebody
-            others.check(within=2.0)
+        except BaseException as error:
+            others.dismiss()
+            if isinstance(error, RuntimeError):  # a collective operation's own words for having lost somebody
+                others.check(within=2.0)
             raise
         finally:
             torch.set_num_threads(threads)
