@@ -216,9 +216,9 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     check_machine(config)
 
 
-def test_several_machines_are_refused():
-    with pytest.raises(UserError, match="trains on the devices of one machine"):
-        check_machine(compose(["trainer.num_nodes=2"]))
+def test_several_nodes_are_refused_where_srun_has_not_started_the_command():
+    with pytest.raises(UserError, match="start it as srun --nodes=2 --ntasks-per-node=1 python"):
+        check_machine(compose(["trainer=ddp", "trainer.num_nodes=2"]))
 
 
 @pytest.mark.parametrize(("gpus", "asked", "refused"), [(0, "auto", False), (1, "auto", True), (2, "gpu", False)])
@@ -233,10 +233,10 @@ def test_more_gpus_than_there_are_are_refused(monkeypatch, gpus, asked, refused)
         check_machine(config)
 
 
-def test_a_published_model_is_refused_on_several_devices():
-    config = compose(["model=paper_lstm", "paper_compat=true", "trainer.devices=2", "trainer.accelerator=cpu"])
-    with pytest.raises(UserError, match=r"paper_lstm may discard a whole batch.*take trainer.devices=1"):
-        check_machine(config)
+@pytest.mark.parametrize("several", ["trainer.devices=2", "trainer.num_nodes=2"])
+def test_a_published_model_is_refused_on_several_devices(several):
+    with pytest.raises(UserError, match=r"paper_lstm may discard a whole batch.*take one device"):
+        compose(["model=paper_lstm", "paper_compat=true", several])
 
 
 def test_cpu_asks_nothing_of_the_machine(monkeypatch):

@@ -75,6 +75,26 @@ def test_the_script_is_the_page_s_and_nothing_of_the_sweep(sweep, programs, tmp_
     assert done.stdout == f"sees 0 arguments\nexec -it python {SCRIPT} --run {sweep.manifest} 3\n"
 
 
+def test_on_several_nodes_a_task_for_each_device_calls_the_script(programs, tmp_path):
+    grid = ["seed=0..1", "trainer=ddp", "trainer.num_nodes=2", "trainer.devices=2", f"output={tmp_path}"]
+    made = plan(grid, "pair", lambda config: None)
+    write_manifest(made)
+    stand_in(programs, "sbatch", "17\n")
+    submit(made, [0, 1], ClusterConfig(nodes=2, cpus=9), SCRIPT)
+    assert {"--nodes=2", "--ntasks-per-node=2", "--cpus-per-task=4"} < set(asked(programs, "sbatch"))
+    stand_in(programs, "srun")
+    environment = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_CPUS_PER_TASK": "4", "PATH": str(programs)}
+    subprocess.run(["/bin/bash", str(made.folder / "job.sh"), "python", "--run"], env=environment, check=True)
+    started = asked(programs, "srun")
+    assert "--cpus-per-task=4" in started and started[-3:] == ["python", "--run", "1"]
+
+
+def test_points_of_an_array_on_several_nodes_take_one_number_of_devices(programs, tmp_path):
+    made = plan(["trainer.num_nodes=2", "trainer.devices=1,2", f"output={tmp_path}"], "both", lambda config: None)
+    with pytest.raises(UserError, match=r"trainer.devices=1,2 with nodes: 2: .* make a sweep for each"):
+        submit(made, [0, 1], ClusterConfig(nodes=2, cpus=2), SCRIPT)
+
+
 def test_a_folder_called_as_a_flag_is_none(programs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = plan(["output='--wrap=touch x; #'"], "trial", lambda config: None)
@@ -179,9 +199,11 @@ def test_an_unknown_page_is_answered_with_those_there_are():
         ("trainer.num_nodes=2", ClusterConfig(), "says nodes: 1"),
         ("trainer.num_nodes=1", ClusterConfig(nodes=2), "says nodes: 2"),
         ("trainer.accelerator=gpu", ClusterConfig(), "says gpus: 0"),
+        ("trainer={num_nodes: 2, devices: 4}", ClusterConfig(nodes=2, cpus=3), "says cpus: 3 for a node"),
     ],
 )
 def test_a_run_that_asks_for_more_than_its_page_is_refused(override, page, said):
     with pytest.raises(UserError, match=said):
         check_fits(compose([override]), page)
     check_fits(compose([]), ClusterConfig(gpus=1))
+    check_fits(compose(["trainer={num_nodes: 2, devices: 4}"]), ClusterConfig(nodes=2, cpus=4))
