@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import signal
 from dataclasses import replace
 from datetime import timedelta
@@ -125,9 +126,13 @@ def test_a_training_of_two_that_broke_off_ends_as_the_uninterrupted_one(tmp_path
         with pytest.raises(RuntimeError, match="killed"):
             learned_by(2, tmp_path / "broken", "mixed")
     assert not torch.distributed.is_initialized()
+    shutil.copytree(tmp_path / "broken", tmp_path / "by one")
     learned_by(2, tmp_path / "broken", "mixed")
-    whole, broken = (weights(tmp_path / name) for name in ("whole", "broken"))
+    learned_by(1, tmp_path / "by one", "mixed")
+    whole, broken, by_one = (weights(tmp_path / name) for name in ("whole", "broken", "by one"))
     assert all(torch.equal(value, broken[name]) for name, value in whole.items())
+    for name, value in whole.items():
+        torch.testing.assert_close(by_one[name], value, rtol=1e-5, atol=1e-5, msg=lambda said, of=name: f"{of}: {said}")
     before = (tmp_path / "broken" / "run" / "checkpoints" / "towers" / "finished.json").stat()
     learned_by(2, tmp_path / "broken", "mixed")  # finished: nobody is started, nobody waits
     after = (tmp_path / "broken" / "run" / "checkpoints" / "towers" / "finished.json").stat()
