@@ -59,16 +59,9 @@ def _bare(module: FluxModule, data: FluxDataModule) -> tuple[FluxModule, FluxDat
     return module, data
 
 
-def shares(data: FluxDataModule, world: int) -> list[NDArray[np.int64]]:
-    """Share the sites that are asked for among ranks, in their order."""
-    return np.array_split(sites_asked(data), world)
-
-
 def write_shard(config: Config, module: FluxModule, data: FluxDataModule, shards: Path, rank: Rank) -> None:
-    """Predict a rank's share of the sites into its shard; a rank without a share writes none."""
-    sites = shares(data, rank.world)[rank.rank]
-    if not len(sites):
-        return
+    """Predict a rank's share of the sites into its shard."""
+    sites = np.array_split(sites_asked(data), rank.world)[rank.rank]
     device = torch.device("cuda", rank.local) if accelerator(config) == "cuda" else torch.device("cpu")
     said = predict_sites(module, data, sites, device)
     variables: dict[str, tuple[tuple[str, ...], NDArray[np.float32]]] = {"flux": ((*DIMS, "target"), said.flux[sites])}
@@ -92,8 +85,7 @@ def merged(shards: Path, world: int, data: FluxDataModule, weights: str) -> Pred
         If a shard is missing, is of other weights or days, or a site is in none or in two.
     """
     asked, site_id = sites_asked(data), data.cube["site_id"].to_numpy().astype(str)
-    writers = [rank for rank, sites in enumerate(shares(data, world)) if len(sites)]
-    parts = [_read(shards / f"rank{rank}.zarr", weights, data) for rank in writers]
+    parts = [_read(shards / f"rank{rank}.zarr", weights, data) for rank in range(world)]
     held = np.concatenate([part["site_id"].to_numpy() for part in parts])
     times = Counter(held.tolist())
     for site in {*times, *site_id[asked].tolist()}:
@@ -108,7 +100,8 @@ def merged(shards: Path, world: int, data: FluxDataModule, weights: str) -> Pred
     for name in parts[0].data_vars:
         values = np.full((len(site_id), *parts[0][name].shape[1:]), np.nan, np.float32)
         for part, of_part in zip(parts, rows, strict=True):
-            values[of_part] = part[name]
+            if of_part:  # with more ranks than sites some say nothing
+                values[of_part] = part[name]
         said[name] = values
     return Predicted(said["flux"], said.get("quantiles"))
 

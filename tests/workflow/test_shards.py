@@ -10,7 +10,7 @@ from raciflux.config.models import LstmConfig
 from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, DataConfig, HeadConfig, SplitConfig, TrainerConfig
 from raciflux.errors import UserError
-from raciflux.workflow.predictions import predict_days
+from raciflux.workflow.predictions import predict_days, predict_sites, sites_asked
 from raciflux.workflow.rank import Rank
 from raciflux.workflow.shards import FOLDER, merged, predict_among_ranks, weights_of, write_shard
 from raciflux.workflow.stages import build_bank, build_module
@@ -63,12 +63,22 @@ def test_shards_hold_to_the_bit_what_one_process_says(tmp_path, config, in_time,
         np.testing.assert_array_equal(among.quantiles, alone.quantiles)
 
 
+def test_of_the_sites_that_share_a_batch_those_asked_for_alone_are_said():
+    module, data = trained(CONFIG)
+    asked = sites_asked(data)[1::2]
+    flux = predict_sites(module, data, asked, torch.device("cpu")).flux
+    assert np.flatnonzero(np.isfinite(flux).any((1, 2))).tolist() == asked.tolist()
+
+
 def test_two_processes_predict_and_nothing_is_left_of_them_or_of_a_session_before(tmp_path):
     module, data = trained(CONFIG)
     write_shard(CONFIG, trained(replace(CONFIG, seed=8))[0], data, tmp_path / FOLDER, Rank(0, 3, 0, 0))
     (tmp_path / FOLDER / "rank2.zarr").mkdir()
     among = predict_among_ranks(CONFIG, module, data, tmp_path)
     np.testing.assert_array_equal(among.flux, predict_days(CONFIG, module, data).flux)
+    assert list(tmp_path.iterdir()) == []
+    write_shard(CONFIG, module, data, tmp_path / FOLDER, Rank(0, 2, 0, 0))  # gone on with by one process
+    predict_among_ranks(replace(CONFIG, trainer=TrainerConfig(accelerator="cpu")), module, data, tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert not torch.distributed.is_initialized()
 

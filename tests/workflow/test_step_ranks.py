@@ -1,5 +1,6 @@
 """Tasks of a job step find each other by a file that the user alone may read, and do what rank zero signs."""
 
+import hmac
 import json
 import os
 import socket
@@ -18,7 +19,7 @@ from raciflux.errors import UserError
 from raciflux.workflow import step_ranks
 from raciflux.workflow.others import FAILED, Others, take_part
 from raciflux.workflow.rank import Rank
-from raciflux.workflow.ranks import beside_other_ranks
+from raciflux.workflow.ranks import beside_other_ranks, pickled
 from raciflux.workflow.step_ranks import calling_others, serve
 
 ZERO = JobStep("7.0.0", rank=0, world=2, local=0, node=0, host="one", cpus=2)
@@ -87,6 +88,23 @@ def test_a_task_that_goes_is_named_and_one_whose_rank_zero_goes_leaves(tmp_path,
 
 def second_rank(port: int) -> Rank:
     return Rank(1, 2, port, local=1)
+
+
+def test_a_job_that_is_sent_again_is_not_done_again(tmp_path):
+    near, far = Pipe()
+    other = started(take_part, far, b"of the step", second_rank)
+    far.close()
+    signature = hmac.digest(b"of the step", bytes(8) + (job := pickled((partial(_count, tmp_path), 1, 1))), "sha256")
+    for _ in range(2):
+        near.send_bytes(signature)
+        near.send_bytes(job)
+    other.join(30)
+    assert other.exitcode == FAILED
+    assert len(list(tmp_path.iterdir())) <= 1  # the first may have been done before the second was met
+
+
+def _count(folder: Path, rank: Rank) -> None:
+    (folder / str(time.monotonic_ns())).touch()
 
 
 @pytest.mark.parametrize("tampered", [False, True])
