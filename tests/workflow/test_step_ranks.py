@@ -1,6 +1,5 @@
 """Tasks of a job step find each other by a file that the user alone may read, and do what rank zero signs."""
 
-import hmac
 import json
 import os
 import socket
@@ -17,7 +16,7 @@ from raciflux.config.job_step import JobStep
 from raciflux.config.schema import Config, TrainerConfig
 from raciflux.errors import UserError
 from raciflux.workflow import step_ranks
-from raciflux.workflow.others import FAILED, Others, take_part
+from raciflux.workflow.others import FAILED, Others, _signed, take_part
 from raciflux.workflow.rank import Rank
 from raciflux.workflow.ranks import beside_other_ranks, pickled
 from raciflux.workflow.step_ranks import calling_others, serve
@@ -94,9 +93,9 @@ def test_a_job_that_is_sent_again_is_not_done_again(tmp_path):
     near, far = Pipe()
     other = started(take_part, far, b"of the step", second_rank)
     far.close()
-    signature = hmac.digest(b"of the step", bytes(8) + (job := pickled((partial(_count, tmp_path), 1, 1))), "sha256")
+    job = pickled((partial(_count, tmp_path), 1, 1))
     for _ in range(2):
-        near.send_bytes(signature)
+        near.send_bytes(_signed(b"of the step", 0, job))
         near.send_bytes(job)
     other.join(30)
     assert other.exitcode == FAILED
