@@ -83,18 +83,20 @@ def _others(devices: int) -> Iterator[Others]:
     context.set_forkserver_preload([f"{__package__}.stages"])
     secret = secrets.token_bytes(32)
     names, processes = {}, []
-    for rank in range(1, devices):
-        near, far = Pipe()
-        process = context.Process(target=_take_part, args=(far, secret, rank, devices), daemon=True)
-        process.start()
-        far.close()  # so that it breaks when the process ends
-        names[near] = f"rank {rank}"
-        processes.append(process)
-    others = Others(names, secret)
     try:
-        yield others
+        for rank in range(1, devices):
+            near, far = Pipe()
+            process = context.Process(target=_take_part, args=(far, secret, rank, devices), daemon=True)
+            process.start()
+            processes.append(process)
+            far.close()  # so that it breaks when the process ends
+            names[near] = f"rank {rank}"
+        others = Others(names, secret)
+        try:
+            yield others
+        finally:
+            others.dismiss()
     finally:
-        others.dismiss()
         for process in processes:  # whatever is to be kept, rank zero has by now
             process.kill()
             process.join()

@@ -26,9 +26,16 @@ ONE = replace(ZERO, rank=1, node=1, host="two")
 TWO_NODES = TrainerConfig(num_nodes=2)
 
 
+STARTED = []
+
+
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
+def nobody_is_left(monkeypatch):
     monkeypatch.setattr(step_ranks, "WAIT", 60.0)
+    yield
+    for process in STARTED:  # it hears no SIGTERM
+        process.kill()
+    STARTED.clear()
 
 
 def config_of(folder: Path) -> Config:
@@ -41,6 +48,7 @@ def started(work, *arguments):
     context.set_forkserver_preload(["raciflux.workflow.stages"])
     process = context.Process(target=work, args=arguments, daemon=True)
     process.start()
+    STARTED.append(process)
     return process
 
 
