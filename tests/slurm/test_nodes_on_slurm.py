@@ -101,6 +101,7 @@ def test_three_faults_on_two_nodes_leave_what_one_undisturbed_process_leaves(sto
     assert left == []
 
 
+@pytest.mark.slow  # what sbatch and srun are told is held in tests/sweep
 def test_a_page_with_two_nodes_starts_a_point_on_both(alone: xr.Dataset, tmp_path: Path) -> None:
     page = tmp_path / "page.yaml"
     page.write_text("nodes: 2\n")
