@@ -21,6 +21,7 @@ from raciflux.config.cluster import ClusterConfig, check_fits, read_cluster
 from raciflux.config.schema import Config
 from raciflux.errors import UserError
 from raciflux.sweep.local import run_local
+from raciflux.sweep.order import leaders
 from raciflux.sweep.plan import Sweep, check_again, load_sweep, make_folder, plan, write_manifest
 from raciflux.sweep.slurm import submit, told_by_slurm
 from raciflux.sweep.status import lines, standings, summary, to_run
@@ -112,10 +113,13 @@ def start(sweep: Sweep, cluster: ClusterConfig | None, processes: int | None) ->
         stand = standings(sweep, told_by_slurm(sweep))
         numbers = to_run(stand)
         print(f"{len(sweep.points)} points in {sweep.folder}: {summary(stand)}", flush=True)
+        after = leaders(sweep, numbers, stand)
+        if after:
+            print(f"{len(after)} of them wait for the pretraining of another", flush=True)
         if numbers and cluster is not None:
-            print(f"submitted {len(numbers)} of them as Slurm job {submit(sweep, numbers, cluster, SCRIPT)}")
+            print(f"submitted {len(numbers)} of them as Slurm job {submit(sweep, numbers, after, cluster, SCRIPT)}")
         elif numbers and processes is not None:
-            run_local(sweep, numbers, processes, TRAIN, lambda line: print(line, flush=True))
+            run_local(sweep, numbers, after, processes, TRAIN, lambda line: print(line, flush=True))
             failed = to_run(standings(sweep, {}))
             if failed:
                 raise UserError(f"{len(failed)} of {len(sweep.points)} points failed; give the command again to retry")

@@ -1,8 +1,8 @@
 """A sweep on this machine: a few points at a time, each in a process of its own."""
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from ..errors import UserError
@@ -10,26 +10,44 @@ from .plan import Sweep
 from .task import run_point
 
 
-def run_local(sweep: Sweep, numbers: Sequence[int], processes: int, train: Path, say: Callable[[str], None]) -> None:
+def run_local(
+    sweep: Sweep,
+    numbers: Sequence[int],
+    after: Mapping[int, Sequence[int]],
+    processes: int,
+    train: Path,
+    say: Callable[[str], None],
+) -> None:
     """Run points, saying of each how it ended; a point that fails does not stop the others.
 
     Parameters
     ----------
+    after : points that a point waits for, whether they succeed or fail; those that are not run here it does not wait
+        for.
     train : ``scripts/train.py``.
     say : prints a line.
     """
     # Torch takes every core for itself, and so would each of the processes.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    left, ended = list(numbers), 0
+    running: dict[Future[str], int] = {}
     with ThreadPoolExecutor(processes) as pool:  # a thread waits for its process
-        waiting = {pool.submit(run_point, sweep, number, train): number for number in numbers}
         try:
-            for done, future in enumerate(as_completed(waiting), 1):
-                name = sweep.points[waiting[future]].name
-                try:
-                    told = f"{name}: {future.result()}"
-                except UserError as error:
-                    told = f"failed: {error}"
-                say(f"{done}/{len(numbers)} {told}")
+            while left or running:
+                unfinished = {*left, *running.values()}
+                for number in [one for one in left if unfinished.isdisjoint(after.get(one, ()))]:
+                    left.remove(number)
+                    running[pool.submit(run_point, sweep, number, train)] = number
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    ended += 1
+                    say(f"{ended}/{len(numbers)} {_ending(future, sweep.points[running.pop(future)].name)}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # those that run are interrupted with us
             raise
+
+
+def _ending(future: Future[str], name: str) -> str:
+    try:
+        return f"{name}: {future.result()}"
+    except UserError as error:
+        return f"failed: {error}"

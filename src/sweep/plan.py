@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ..atomic import write_text
 from ..config.checks import check_files, check_name
 from ..config.compose import compose, to_yaml
 from ..config.schema import Config
+from ..config.trainings import pretrainings
 from ..errors import UserError
 from ..json_strict import read_object
 from .grid import axes_of, grid, point_name, varied
@@ -31,11 +32,13 @@ class Point:
     name : its folder inside the sweep's.
     overrides : what would be typed for it alone.
     settings : hash of the configuration that these gave when the sweep was made, wherever the data lie.
+    pretrainings : keys of those that it shares with other points, as the configuration tells them.
     """
 
     name: str
     overrides: tuple[str, ...]
     settings: str
+    pretrainings: tuple[str, ...] = field(default=(), compare=False)  # follow from the settings
 
     def config(self) -> Config:
         """Return the configuration to run.
@@ -98,7 +101,9 @@ def plan(arguments: Sequence[str], name: str | None, check: Callable[[Config], N
         of_points = [(*overrides, f"logger.group={json.dumps(name)}") for overrides in of_points]
         configs = [replace(config, logger=replace(config.logger, group=name)) for config in configs]
     points = [
-        Point(point_name(number, differing[number]), overrides, settings_of(config))
+        Point(
+            point_name(number, differing[number]), overrides, settings_of(config), tuple(sorted(pretrainings(config)))
+        )
         for number, (overrides, config) in enumerate(zip(of_points, configs, strict=True))
     ]
     return Sweep(Path(configs[0].output) / name, tuple(points))
@@ -171,9 +176,15 @@ def load_sweep(folder: Path) -> Sweep:
     raw = read_object(path, ["points"], "give the folder of a sweep, as sweep.py printed it")
     try:
         points = [
-            Point(str(one["name"]), tuple(map(str, one["overrides"])), str(one["settings"])) for one in raw["points"]
+            Point(
+                str(one["name"]),
+                tuple(map(str, one["overrides"])),
+                str(one["settings"]),
+                tuple(map(str, one.get("pretrainings", ()))),
+            )
+            for one in raw["points"]
         ]
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is not as sweep.py wrote it; make the sweep anew") from error
     for point in points:  # they become paths
         check_name(point.name, str(path))

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +59,14 @@ class Told:
         return self.state in _WAITING
 
 
-def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script: Path) -> str:
+def submit(
+    sweep: Sweep, numbers: Sequence[int], after: Mapping[int, Sequence[int]], cluster: ClusterConfig, script: Path
+) -> str:
     """Submit points as one job array, and return the job's number.
 
     Parameters
     ----------
+    after : points that a point waits for, of this submission or an earlier one, however they end.
     script : ``scripts/sweep.py``, which each task calls.
 
     Raises
@@ -84,6 +87,7 @@ def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script:
         f"--job-name={_job_name(sweep)}",
         f"--array={_array(numbers)}" + ("" if cluster.at_once is None else f"%{cluster.at_once}"),
         f"--output={str(logs).replace('%', '%%')}/%A_%a.txt",
+        *(["--hold"] if after else []),  # until each knows whom it waits for
         *_options(cluster, tasks),
         str(job_script),
         *(cluster.container or "").split(),
@@ -100,7 +104,31 @@ def submit(sweep: Sweep, numbers: Sequence[int], cluster: ClusterConfig, script:
         raise UserError(f"sbatch refused the sweep: {_one_line(done.stderr)}")
     job = done.stdout.strip().partition(";")[0]
     write_text(json.dumps({"jobs": _jobs(sweep) | {job: list(numbers)}}) + "\n", sweep.folder / JOBS)
+    if after:
+        _say_who_waits(job, after, _last_jobs(sweep))
+        if not any(flag.startswith("--ho") for flag in cluster.flags):  # else the page itself holds what it submits
+            _scontrol(job, "release", job)
     return job
+
+
+def _say_who_waits(job: str, after: Mapping[int, Sequence[int]], jobs: Mapping[int, str]) -> None:
+    """Give tasks of an array that is held the tasks that they wait for, so that the array stays one."""
+    following: dict[tuple[str, ...], list[int]] = {}
+    for number, leaders in after.items():
+        tasks = tuple(f"{jobs[leader]}_{leader}" for leader in leaders if leader in jobs)  # others run outside Slurm
+        following.setdefault(tasks, []).append(number)
+    for tasks, numbers in following.items():
+        if tasks:
+            _scontrol(job, "update", f"JobId={job}_[{_array(numbers)}]", f"Dependency=afterany:{':'.join(tasks)}")
+
+
+def _scontrol(job: str, *words: str) -> None:
+    done = subprocess.run(["scontrol", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(
+            f"scontrol refused to let points wait for each other's pretraining: {_one_line(done.stderr)}; Slurm job "
+            f"{job} is held: start it with scontrol release {job}, and the points wait while they run"
+        )
 
 
 def told_by_slurm(sweep: Sweep) -> dict[int, Told]:
@@ -113,10 +141,9 @@ def told_by_slurm(sweep: Sweep) -> dict[int, Told]:
     UserError
         Slurm is there and does not answer.
     """
-    jobs = _jobs(sweep)
+    jobs, last = _jobs(sweep), _last_jobs(sweep)
     if not jobs or shutil.which("squeue") is None:
         return {}
-    last = {number: job for job, numbers in jobs.items() for number in numbers}
     told = _asked_of_squeue(sweep)
     if any((job, number) not in told for number, job in last.items()):
         told = _asked_of_sacct(jobs) | told
@@ -195,6 +222,11 @@ def _jobs(sweep: Sweep) -> dict[str, list[int]]:
     """Return the points of each job that was submitted, in the order of submission."""
     path = sweep.folder / JOBS
     return dict(read_object(path, ["jobs"], "restore it")["jobs"]) if path.exists() else {}
+
+
+def _last_jobs(sweep: Sweep) -> dict[int, str]:
+    """Return the job of each point that was submitted, its last."""
+    return {number: job for job, numbers in _jobs(sweep).items() for number in numbers}
 
 
 def _job_name(sweep: Sweep) -> str:

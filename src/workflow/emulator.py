@@ -14,10 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..atomic import write_text
-from ..config.models import ESTIMATORS, NETWORKS
-from ..config.raci import RaciConfig
 from ..config.schema import Config
-from ..config.transfer import EMULATED
+from ..config.trainings import emulator_config
 from ..datamodules.cube import attributes
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
@@ -33,32 +31,6 @@ from .stages import StageFolder, build_module
 from .tracking import TrackedTraining
 
 FOLDER, MOMENTS = "emulator", "moments.json"
-
-
-def has_emulator(config: Config) -> bool:
-    """Whether the model is told what the simulation's flux would be.
-
-    A model without gradients that stands beside another in ``compare`` has no emulator unless one is named: it learns
-    from the observations alone, as it does beside a network that is fine-tuned.
-    """
-    transfer = config.transfer
-    return transfer.name in EMULATED and (transfer.emulator is not None or config.model.name not in ESTIMATORS)
-
-
-def emulator_config(config: Config) -> Config:
-    """Return the configuration of the emulator: the run's own, its model and technique changed.
-
-    A RACI looks nobody up and shows no own days here: a simulation has neither towers beside it nor days of its own.
-    """
-    model = config.model if config.transfer.emulator is None else NETWORKS[config.transfer.emulator]()
-    if isinstance(model, RaciConfig):
-        model = replace(
-            model,
-            retrieval=replace(model.retrieval, enabled=False),
-            own_days=replace(model.own_days, enabled=False),
-            first_guess=replace(model.first_guess, enabled=False),
-        )
-    return replace(config, model=model, transfer=replace(config.transfer, name="finetune"))
 
 
 def with_emulator(

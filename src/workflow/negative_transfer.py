@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ..atomic import write_text
 from ..config.schema import Config
+from ..config.trainings import has_emulator
 from ..config.transfer import TransferConfig
 from ..modules import TRAINABLE
-from .emulator import has_emulator
 from .progress import RunProgress
 
 FOLDER, RECORD = "scratch", "against_scratch.json"

@@ -8,9 +8,8 @@ import torch
 import xarray as xr
 
 from ..atomic import write_text
-from ..config.knowledge import KnowledgeConfig
-from ..config.models import ESTIMATORS, MODELS
-from ..config.schema import CalibrationConfig, Config, HeadConfig
+from ..config.schema import CalibrationConfig, Config
+from ..config.trainings import has_emulator, models_of
 from ..config.transfer import FINETUNED
 from ..datamodules.splits import Split
 from ..errors import UserError
@@ -20,34 +19,12 @@ from ..modules import TRAINABLE
 from .applicability import with_every_threshold
 from .calibration import calibrate_fold, with_interval
 from .calibration_parts import calibration_parts
-from .emulator import has_emulator
 from .folder import write_identity
 from .learn import learn
 from .negative_transfer import hold_against_scratch, is_held
 from .predictions import predictions, scored_folders
 from .prepare import Prepared, fold_split
 from .progress import RunProgress
-
-
-def models_of(config: Config) -> dict[str, Config]:
-    """Return one configuration for each model of a command, by its folder inside the run ("" is the run itself).
-
-    Each stands alone, as if it had been asked for by itself: a model without gradients has no head but a point, and no
-    losses of knowledge.
-    """
-    beside = {
-        f"baselines/{name}": replace(
-            config,
-            model=MODELS[name](),
-            label=None,
-            compare=[],
-            paper_compat=False,
-            head=HeadConfig() if name in ESTIMATORS else config.head,
-            knowledge=KnowledgeConfig() if name in ESTIMATORS else config.knowledge,
-        )
-        for name in config.compare
-    }
-    return {"": config} | beside
 
 
 def total_steps(config: Config, folds: int) -> int:

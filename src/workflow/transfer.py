@@ -12,6 +12,7 @@ import xarray as xr
 from lightning.pytorch.callbacks import Callback
 
 from ..config.schema import Config
+from ..config.trainings import has_emulator
 from ..config.transfer import JOINT
 from ..datamodules.base import FluxDataModule
 from ..datamodules.cube import attributes
@@ -26,7 +27,7 @@ from ..transfer.paper_compat import PublishedAdversarial, PublishedReweighted
 from ..transfer.similarity import moments, similarity_weights
 from ..variables import SIMULATED
 from .domain_gap import Comparison, sample
-from .emulator import has_emulator, told, with_emulator
+from .emulator import told, with_emulator
 from .prepare import Prepared, simulation_data, tower_data
 from .pretraining import pretrain
 from .progress import RunProgress

@@ -61,7 +61,7 @@ def attempts(sweep, number):
 
 def test_failures_have_reasons_stop_nobody_and_only_they_run_again(sweep, train):
     said = []
-    run_local(sweep, range(4), 2, train, said.append)
+    run_local(sweep, range(4), {}, 2, train, said.append)
     assert len(said) == 4
     stand = standings(sweep, {})
     assert [one.state for one in stand] == ["done", "failed", "failed", "failed"]
@@ -71,7 +71,7 @@ def test_failures_have_reasons_stop_nobody_and_only_they_run_again(sweep, train)
     assert (summary(stand), to_run(stand)) == ("1 done, 3 failed", [1, 2, 3])
     assert lines(sweep, stand)[1] == "0001-seed1  failed   sites.csv, row 3: no latitude"
     (sweep.folder / "mended").touch()
-    run_local(sweep, to_run(stand), 1, train, said.append)
+    run_local(sweep, to_run(stand), {}, 1, train, said.append)
     assert summary(standings(sweep, {})) == "4 done"
     assert [len(attempts(sweep, number)) for number in range(4)] == [1, 2, 2, 2]
 

@@ -48,7 +48,7 @@ def asked(programs, name):
 def test_one_array_of_what_is_missing_with_what_the_page_asks_for(sweep, programs):
     stand_in(programs, "sbatch", "17;cluster\n")
     cluster = ClusterConfig(partition="gpu", time="4:00:00", gpus=1, cpus=4, at_once=3, flags=["--constraint=a100"])
-    assert submit(sweep, [0, 1, 2, 5, 7, 8], cluster, SCRIPT) == "17"
+    assert submit(sweep, [0, 1, 2, 5, 7, 8], {}, cluster, SCRIPT) == "17"
     said = asked(programs, "sbatch")
     script = said.index(str(sweep.folder / "job.sh"))
     options = said[:script]
@@ -64,7 +64,7 @@ def test_the_script_is_the_page_s_and_nothing_of_the_sweep(sweep, programs, tmp_
     stand_in(programs, "sbatch", "17\n")
     sourced = tmp_path / "activate.sh"
     sourced.write_text('echo "sees $# arguments"\n')
-    submit(sweep, [0], ClusterConfig(activate=f"source {sourced}", container="echo exec -it"), SCRIPT)
+    submit(sweep, [0], {}, ClusterConfig(activate=f"source {sourced}", container="echo exec -it"), SCRIPT)
     script = sweep.folder / "job.sh"
     assert "touch" not in script.read_text()
     command = ["/bin/bash", str(script), *asked(programs, "sbatch")[-7:]]
@@ -100,26 +100,26 @@ def test_a_folder_called_as_a_flag_is_none(programs, tmp_path, monkeypatch):
     made = plan(["output='--wrap=touch x; #'"], "trial", lambda config: None)
     write_manifest(made)
     stand_in(programs, "sbatch", "17\n")
-    submit(made, [0], ClusterConfig(), SCRIPT)
+    submit(made, [0], {}, ClusterConfig(), SCRIPT)
     assert not any(word.startswith("--wrap") for word in asked(programs, "sbatch"))
 
 
 def test_without_slurm_the_way_out_is_named(sweep, programs):
     with pytest.raises(UserError, match="no sbatch on this machine; run the sweep here with --local N"):
-        submit(sweep, [0], ClusterConfig(), SCRIPT)
+        submit(sweep, [0], {}, ClusterConfig(), SCRIPT)
     assert told_by_slurm(sweep) == {}
 
 
 def test_what_sbatch_refuses_is_said_in_a_line(sweep, programs):
     stand_in(programs, "sbatch", status=1, error="sbatch: error: invalid partition\nsbatch: error: gone\n")
     with pytest.raises(UserError, match="sbatch refused the sweep: sbatch: error: invalid partition sbatch: error"):
-        submit(sweep, [0], ClusterConfig(), SCRIPT)
+        submit(sweep, [0], {}, ClusterConfig(), SCRIPT)
 
 
 def submitted(sweep, programs, *jobs):
     for job in jobs:
         stand_in(programs, "sbatch", f"{job}\n")
-        submit(sweep, [0, 1], ClusterConfig(), SCRIPT)
+        submit(sweep, [0, 1], {}, ClusterConfig(), SCRIPT)
 
 
 def test_the_latest_job_is_heard_and_others_are_not(sweep, programs):

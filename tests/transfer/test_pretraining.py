@@ -5,12 +5,14 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from raciflux.config.models import LstmConfig, TcnConfig
-from raciflux.config.schema import HeadConfig
+from raciflux.config.models import LightGbmConfig, LstmConfig, TcnConfig
+from raciflux.config.schema import Config, HeadConfig
+from raciflux.config.trainings import pretrainings
 from raciflux.errors import UserError
 from raciflux.modules.checkpoints import network_weights
 from raciflux.workflow import pretraining
@@ -57,6 +59,13 @@ def test_a_run_needs_no_folder_but_its_own(tmp_path):
     assert same(before, weights(tmp_path / "first", "pretrain"))
 
 
+def keys(fold: int = 0, config: Config = CONFIG, simulation: None = None, **transfer: Any) -> tuple[str, ...]:
+    """What a sweep, which reads no data, says of the run that `transferred` does."""
+    split = replace(config.data.split, fold=fold)
+    data = replace(config.data, split=split)
+    return pretrainings(replace(config, data=data, transfer=replace(config.transfer, **transfer)))
+
+
 WARMER = simulated_cube().assign(TA=simulated_cube()["TA"] + 1)
 OTHERS = {
     "another model": {"config": replace(CONFIG, model=TcnConfig(hidden=6))},
@@ -74,6 +83,7 @@ def test_whatever_decides_it_makes_another(tmp_path, change):
     transferred(tmp_path / "first")
     transferred(tmp_path / "other", **change)
     assert record(tmp_path / "other")["taken_from"] is None
+    assert "simulation" in change or keys(**change) != keys()
 
 
 SHARED = {
@@ -90,6 +100,19 @@ def test_whatever_does_not_decide_it_shares_it(tmp_path, change):
     transferred(tmp_path / "other", **change)
     place = tmp_path / "other" / "emulator" if change.get("name") == "stacking" else tmp_path / "other"
     assert record(place)["taken_from"] is not None
+    assert keys(**change) == keys() or "fold" in change
+
+
+def test_what_a_sweep_expects_to_be_shared_without_a_look_at_the_data():
+    everywhere = {"leave_out": "all"}
+    assert keys() != keys(fold=1)  # whether a cell lies near a tower is for the data to say
+    assert keys(**everywhere) == keys(fold=1, **everywhere) != keys()
+    assert keys(inputs="towers", **everywhere) != keys(fold=1, inputs="towers", **everywhere)
+    assert keys(reuse=False) == keys(name="scratch") == keys(name="adversarial") == ()
+    trees, beside = replace(CONFIG, model=LightGbmConfig()), replace(CONFIG, model=TcnConfig(), compare=["lstm"])
+    assert keys(config=trees) == ()
+    assert keys(config=trees, name="stacking", emulator="lstm") == keys(config=replace(CONFIG, model=LstmConfig()))
+    assert set(keys(config=beside)) > set(keys(config=replace(CONFIG, model=LstmConfig())))
 
 
 def test_folds_that_leave_out_other_cells_share_only_what_none_of_them_tests(tmp_path):

@@ -10,13 +10,14 @@ import pytest
 from raciflux.config.compose import compose
 from raciflux.config.models import ESTIMATORS, MODELS
 from raciflux.config.schema import Config
+from raciflux.config.trainings import models_of
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.cube import write_zarr
 from raciflux.evaluation.run_folder import RunFolder
 from raciflux.workflow.prepare import Prepared, prepare
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import quiet
-from raciflux.workflow.train import models_of, run_fold
+from raciflux.workflow.train import run_fold
 
 from worlds import CLUSTER_KM, balance_cube, carbon_cube, uptake_cube
 

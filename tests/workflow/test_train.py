@@ -4,7 +4,8 @@ from raciflux.config.compose import compose
 from raciflux.config.knowledge import KnowledgeConfig
 from raciflux.config.models import ClimatologyConfig, CtLstmConfig
 from raciflux.config.raci import RaciConfig
-from raciflux.workflow.train import models_of, total_steps
+from raciflux.config.trainings import models_of
+from raciflux.workflow.train import total_steps
 
 STEPS = ["transfer.pretrain.steps=5", "transfer.finetune.steps=7"]
 
