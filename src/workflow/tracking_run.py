@@ -110,11 +110,16 @@ def has_key() -> bool:
     """Whether a W&B key is at hand: in the environment, or in the user's netrc."""
     if os.environ.get("WANDB_API_KEY"):
         return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    host = urlparse(address()).hostname or ""
     try:
         return netrc.netrc().authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
+
+
+def address() -> str:
+    """Where W&B is: a server of one's own by ``WANDB_BASE_URL``."""
+    return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
 
 
 def _kept_id(file: Path) -> str:
