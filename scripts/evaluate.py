@@ -1,13 +1,14 @@
 """Recompute every number of a run from its folder alone, compare runs, or average them.
 
 evaluate.py RUN [--check]                 rewrite metrics, figures and report, and print the table
-evaluate.py compare RUN [RUN ...]         differences with intervals; one run: against the models beside it
+evaluate.py compare RUN|SWEEP [...]       differences with intervals; one run: against the models beside it
 evaluate.py ensemble RUN RUN ... --output FOLDER   the mean of runs, as a run of its own
 evaluate.py adapt RUN [RUN ...] --shown FILE.json --days K --output FOLDER   corrected by K own days of each site
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from raciflux.command_line import run_script
@@ -20,6 +21,7 @@ from raciflux.evaluation.comparison.folders import compare_folders
 from raciflux.evaluation.console import print_evaluation
 from raciflux.evaluation.evaluate import evaluate_run, score_run, stored_differences
 from raciflux.own_days.correct import CORRECTIONS
+from raciflux.sweep.results import finished_runs
 from rich.console import Console
 
 
@@ -44,12 +46,15 @@ def parser() -> argparse.ArgumentParser:
     )
     several = commands.add_parser("compare", help="compare runs of one test set")
     several.add_argument(
-        "runs", nargs="+", help="run folders, the model of interest first; seeds of a model are pooled"
+        "runs",
+        nargs="+",
+        type=Path,
+        help="run folders, or sweeps for their finished points, the model of interest first; its seeds are pooled",
     )
     several.add_argument("--reference", help="model to hold the others against (default: the first), or best_baseline")
     several.add_argument("--target", help="only this target of runs with several")
     several.add_argument("--score", help="only this score, such as measured")
-    several.add_argument("--output", type=Path, help="folder for the tables (default: comparison/ in the first run)")
+    several.add_argument("--output", type=Path, help="folder for the tables (default: comparison/ in the first)")
     several.add_argument("--draws", type=int, default=DRAWS, help="bootstrap draws (default: %(default)s)")
     mean = commands.add_parser("ensemble", help="average the predictions of runs")
     mean.add_argument(
@@ -80,11 +85,18 @@ def run(asked: argparse.Namespace, console: Console) -> None:
 
 
 def compare(asked: argparse.Namespace, console: Console) -> None:
-    """Compare runs."""
+    """Compare runs; what a sweep has not finished is named beside the numbers."""
     options = {"target": asked.target, "reference": asked.reference, "score": asked.score, "draws": asked.draws}
-    comparisons = compare_folders(asked.runs, **options)
-    output = asked.output or Path(asked.runs[0]) / "comparison"
-    for target, comparison in comparisons.items():
+    runs, unfinished = finished_runs(asked.runs)
+    try:
+        comparisons = compare_folders(runs, **options)
+    except UserError as error:
+        if unfinished:
+            raise UserError(f"{error}; perhaps for {len(unfinished)} points: {unfinished[0]}") from error
+        raise
+    output = asked.output or asked.runs[0] / "comparison"
+    for target, compared in comparisons.items():
+        comparison = replace(compared, remarks=unfinished)
         print_comparison(comparison, console)
         written = write_comparison(comparison, output / target if len(comparisons) > 1 else output)
         console.print(f"tables: {', '.join(map(str, written))}", soft_wrap=True, markup=False)

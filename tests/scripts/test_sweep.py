@@ -1,6 +1,7 @@
 """A sweep from the command line: checked before it starts, run here two at a time, one killed, and gone on with."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -86,12 +87,38 @@ def test_no_value_is_read_by_a_shell_and_no_key_is_written(swept: Swept) -> None
         assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
 
 
-def test_its_runs_are_compared_as_any_others_folds_pooled(swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_folder_is_compared_as_its_runs_folds_pooled(swept: Swept, capsys: pytest.CaptureFixture[str]) -> None:
     runs = sorted(str(path) for path in swept.folder.glob("0*"))
-    load_script("evaluate").main(["compare", *runs, "--draws", "100"])
-    printed = capsys.readouterr().out
-    assert "site_mean" in printed and "climatology" in printed
-    assert "-fold" not in printed.partition("tables:")[0]  # a line a model, and none a run
+    tables = []
+    for named in ([str(swept.folder)], [*runs, "--output", str(swept.folder / "comparison-of-runs")]):
+        load_script("evaluate").main(["compare", *named, "--draws", "100"])
+        tables.append(capsys.readouterr().out.partition("tables:")[0])
+    assert tables[0] == tables[1]
+    assert "site_mean" in tables[0] and "climatology" in tables[0]
+    assert "-fold" not in tables[0]  # a line a model, and none a run
+    assert (swept.folder / "comparison" / "comparison.csv").is_file()
+
+
+def test_what_a_sweep_has_not_finished_is_named_beside_the_numbers(
+    swept: Swept, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = Path(shutil.copytree(swept.folder, tmp_path / "four"))
+    shutil.rmtree(sweep / "0003-climatology-fold1")
+    state = sweep / KILLED / "sweep" / "state.json"
+    state.write_text('{"state": "failed", "reason": "sites.csv, row 3: no [latitude]"}')
+    load_script("evaluate").main(["compare", str(sweep), "--draws", "100"])
+    printed = " ".join(capsys.readouterr().out.split())
+    for said in (f"{KILLED}, failed: sites.csv, row 3: no [latitude]", "0003-climatology-fold1, missing"):
+        assert f"left out, not finished: {said}" in printed
+        assert said in (sweep / "comparison" / "comparison.json").read_text()
+    shutil.rmtree(sweep / "0000-site_mean-fold0")
+    state.write_text('{"state": "finished"}')  # now one fold of each model, and not the same
+    with pytest.raises(UserError, match=r"perhaps for 2 points: left out, not finished: 0000-site_mean-fold0, missing"):
+        load_script("evaluate").main(["compare", str(sweep)])
+    for path in sweep.glob("0*"):
+        shutil.rmtree(path)
+    with pytest.raises(UserError, match=r"no point of this sweep is finished; see sweep.py --status"):
+        load_script("evaluate").main(["compare", str(sweep)])
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What a comparison of models says: numbers with intervals, pairs with differences, counts of sites."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -95,6 +95,7 @@ class Comparison:
     reference : the model that the others are compared with.
     best_baseline : of all models but the first the one with the best validation score; None where that is not known.
     validation : validation score of each model, None where a run has none.
+    remarks : lines of the caller's that belong beside the numbers, such as on runs that are not among them.
     """
 
     target: str
@@ -106,3 +107,4 @@ class Comparison:
     validation: dict[str, ValidationScore | None]
     draws: int
     scores: list[ScoreComparison]
+    remarks: list[str] = field(default_factory=list)

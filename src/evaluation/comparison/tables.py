@@ -89,7 +89,10 @@ def title(comparison: Comparison, compared: ScoreComparison) -> str:
 
 def comparison_notes(comparison: Comparison) -> list[str]:
     """Lines that belong beside the numbers."""
-    lines = ["Δ is model minus the one it is held against: a negative Δ RMSE is the model's gain. Ties differ by < 1 %"]
+    lines = [
+        *comparison.remarks,
+        "Δ is model minus the one it is held against: a negative Δ RMSE is the model's gain. Ties differ by < 1 %",
+    ]
     if any(compared.clusters >= FEWEST_CLUSTERS for compared in comparison.scores):
         lines.append(
             f"intervals: 95 %, {comparison.draws:,} draws of clusters and seeds; p adjusted after Holm over the"
