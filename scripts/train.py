@@ -37,7 +37,6 @@ def run(config: Config, argv: Sequence[str]) -> None:
     from raciflux.workflow.tracking_results import log_results
     from raciflux.workflow.train import run_all, total_steps
     from rich.console import Console
-    from rich.markup import escape
 
     started = time.monotonic()
     quiet()
@@ -45,9 +44,9 @@ def run(config: Config, argv: Sequence[str]) -> None:
     folder = Path(config.resume) if config.resume else new_folder(config)
     with locked(folder):
         progress = RunProgress(total_steps(config, len(prepared.folds)), config.trainer.progress)
-        progress.say(f"[bold]{config.experiment}[/bold] in {shlex.quote(str(folder))}")
+        progress.say(f"{config.experiment} in {shlex.quote(str(folder))}", "bold")
         for note in prepared.notes:
-            progress.say(f"  [dim]{escape(note)}[/dim]")
+            progress.say(f"  {note}", "dim")
         with progress.shown():
             run_all(config, prepared, folder, list(argv), progress)
         evaluations = evaluate_run(folder, config.report)

@@ -44,7 +44,7 @@ def new_folder(config: Config) -> Path:
     UserError
         If the folder cannot be made.
     """
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{config.model.name}-s{config.seed}-{secrets.token_hex(3)}"
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{config.model.name}-s{config.seed}-{secrets.token_hex(4)}"
     folder = Path(config.output) / config.experiment / name
     try:
         folder.mkdir(parents=True)

@@ -49,5 +49,5 @@ def hold_against_scratch(
         write_text(json.dumps(said, indent=1) + "\n", record)
     said = json.loads(record.read_text())
     line = f"{config.model.name}: {said['technique']} {said['score']:.3f} on validation, scratch {said['scratch']:.3f}"
-    worse = "; [bold]negative transfer[/bold]: the simulation hurts here, try another technique or transfer=scratch"
+    worse = "; negative transfer: the simulation hurts here, try another technique or transfer=scratch"
     progress.say(f"  {line}{worse if said['negative'] else ''}")

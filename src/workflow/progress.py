@@ -58,9 +58,9 @@ class RunProgress:
         """Name beside the bar what takes time without steps."""
         self.bar.update(self.task, description=doing)
 
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        self.console.print(line, highlight=False, soft_wrap=True)
+    def say(self, line: str, style: str | None = None) -> None:
+        """Print a line above the bar; brackets, as of a folder or a site, are no markup."""
+        self.console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 class StageProgress(Callback):

@@ -125,7 +125,7 @@ def address() -> str:
 def _kept_id(file: Path) -> str:
     """Return the id that an earlier session chose, or choose one."""
     if not file.exists():
-        write_text(secrets.token_hex(4) + "\n", file)
+        write_text(secrets.token_hex(8) + "\n", file)  # two runs of one id would be one, in silence
     return file.read_text().strip()
 
 

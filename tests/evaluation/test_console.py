@@ -57,6 +57,17 @@ def test_a_narrow_terminal_wraps_names_and_cuts_no_number(shown, what: str, widt
     assert numbers(text) == numbers(said(shown[what], width=400, terminal=True))
 
 
+@pytest.mark.parametrize("name", ["[bold]x", "[/]", "[/red] y", "[link=https://example.org]z"])
+def test_brackets_in_names_from_data_are_shown_and_style_nothing(tmp_path: Path, name: str):
+    predictions = fabricate_predictions(sites=3, model=name, odd_sites=(name,))
+    predictions["site_id"] = ("site", [name, "XX-S01", "XX-S02"])
+    predictions["igbp"] = ("site", [name, "GRA", "GRA"])
+    predictions.attrs["units"] = name
+    (evaluation,) = score_run(fabricate_run(tmp_path / name.replace("/", "_"), predictions))
+    text = said(lambda console: print_evaluation(evaluation, console), width=200, terminal=False)
+    assert text.count(name) >= 3  # a model, a unit, an odd site
+
+
 def test_trust_is_told_of_a_model_with_a_bank_and_of_no_other(tmp_path: Path):
     known = with_distance(fabricate_predictions(sites=24))
     (evaluation,) = score_run(fabricate_run(tmp_path / "bank" / "run", known, ()))

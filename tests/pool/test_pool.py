@@ -106,8 +106,9 @@ def test_the_audit_says_what_was_assumed_and_escapes_what_came_from_files(root):
         "site-days of the period 29,240 → with a number 29,200 (-40)" in (pool / "current" / "audit.html").read_text()
     )
     evil = {"unit_in_files": "<script>", "unit": "1", "steps": {"<script>": 1}, "site_days": 1}
-    page = audit_page([{**tem, "notes": ["<script>"], "citation": "<script>", "variables": {"<script>": evil}}])
-    assert page.count("&lt;script&gt;") == 5 and "<script" not in page
+    told = dict.fromkeys(("source", "product", "licence", "citation", "reader", "cube"), "<script>")
+    page = audit_page([{**tem, **told, "notes": ["<script>"], "variables": {"<script>": evil}}])
+    assert page.count("&lt;script&gt;") == 10 and "<script" not in page
     bib = (pool / "current" / "CITATIONS.bib").read_text()
     assert "eprint = {2505.18355}" in bib and "asked for by tem, towers" in bib
 

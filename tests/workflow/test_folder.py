@@ -16,7 +16,7 @@ def test_the_name_says_time_model_and_seed_and_is_never_given_twice(tmp_path):
     assert len(set(names)) == 20
     for folder in names:
         assert folder.parent == tmp_path / "embedded_wetland_ch4"
-        assert re.fullmatch(r"\d{8}-\d{6}-lightgbm-s3-[0-9a-f]{6}", folder.name)
+        assert re.fullmatch(r"\d{8}-\d{6}-lightgbm-s3-[0-9a-f]{8}", folder.name)
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path):

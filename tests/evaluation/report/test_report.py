@@ -196,8 +196,8 @@ def test_several_targets_share_an_index(tmp_path: Path):
 def test_names_from_data_are_shown_not_run(tmp_path: Path):
     predictions = fabricate_predictions(sites=3, odd_sites=(EVIL,))
     predictions["site_id"] = ("site", [EVIL, "XX-S01", "XX-S02"])
-    predictions["igbp"] = ("site", [f'" onmouseover="{EVIL}', "GRA", "GRA"])
-    predictions.attrs |= {"experiment": EVIL, "pair": EVIL, "units": EVIL}
+    predictions["igbp"] = ("site", [f'" onmouseover="{EVIL}', r"$\frac", "GRA"])  # half a formula, to matplotlib
+    predictions.attrs |= {"experiment": EVIL, "pair": EVIL, "units": EVIL, "model": EVIL}
     run = fabricate_run(tmp_path / "run", predictions)
     write_text(f"experiment: {EVIL}\n</pre>", run / "config.yaml")
     write_text(EVIL, run / "command.txt")
