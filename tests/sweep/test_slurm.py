@@ -80,7 +80,7 @@ def test_on_several_nodes_a_task_for_each_device_calls_the_script(programs, tmp_
     made = plan(grid, "pair", lambda config: None)
     write_manifest(made)
     stand_in(programs, "sbatch", "17\n")
-    submit(made, [0, 1], ClusterConfig(nodes=2, cpus=9), SCRIPT)
+    submit(made, [0, 1], {}, ClusterConfig(nodes=2, cpus=9), SCRIPT)
     assert {"--nodes=2", "--ntasks-per-node=2", "--cpus-per-task=4"} < set(asked(programs, "sbatch"))
     stand_in(programs, "srun")
     environment = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_CPUS_PER_TASK": "4", "PATH": str(programs)}
@@ -92,7 +92,7 @@ def test_on_several_nodes_a_task_for_each_device_calls_the_script(programs, tmp_
 def test_points_of_an_array_on_several_nodes_take_one_number_of_devices(programs, tmp_path):
     made = plan(["trainer.num_nodes=2", "trainer.devices=1,2", f"output={tmp_path}"], "both", lambda config: None)
     with pytest.raises(UserError, match=r"trainer.devices=1,2 with nodes: 2: .* make a sweep for each"):
-        submit(made, [0, 1], ClusterConfig(nodes=2, cpus=2), SCRIPT)
+        submit(made, [0, 1], {}, ClusterConfig(nodes=2, cpus=2), SCRIPT)
 
 
 def test_a_folder_called_as_a_flag_is_none(programs, tmp_path, monkeypatch):
