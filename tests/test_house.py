@@ -19,6 +19,7 @@ LONGEST = 350
 LEAVES = {
     "json_strict",
     "atomic",
+    "stopping",
     "config",
     "contracts",
     "errors",

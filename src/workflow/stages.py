@@ -12,11 +12,13 @@ from pathlib import Path
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from numpy.typing import NDArray
 
+from .. import stopping
 from ..atomic import write_text
 from ..config.raci import RaciConfig
 from ..config.schema import Config
@@ -24,16 +26,18 @@ from ..config.transfer import StageConfig
 from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
 from ..modules import TRAINABLE
-from ..modules.checkpoints import load_checkpoint, load_into
+from ..modules.checkpoints import load_into
 from ..modules.flux_module import FluxModule
 from ..modules.knowledge import knowledge_of
 from ..modules.raci import Raci
 from ..retrieval.bank import Bank
-from .best_checkpoint import BestCheckpoint
+from .patience import Patience
 from .progress import MONITOR, RunProgress
 from .rank import Rank
 from .ranks import beside_other_ranks
 from .seeded_steps import SeededSteps
+from .stage_checkpoint import BEST, LOG_EVERY, StageCheckpoint, TwoCheckpoints, to_go_on_from
+from .stage_log import StageLog
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class StageFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        """Folder of ``best.ckpt``, ``last.ckpt`` and the one before that."""
         return self.run / "checkpoints" / self.name
 
     @property
@@ -56,12 +60,6 @@ class StageFolder:
     def score(self) -> float:
         """Return the best validation score of a finished stage."""
         return float(json.loads(self.finished.read_text())["score"])
-
-    @property
-    def last(self) -> Path | None:
-        """Checkpoint to go on from, if there is one."""
-        path = self.checkpoints / "last.ckpt"
-        return path if path.exists() else None
 
 
 def build_module(
@@ -135,22 +133,24 @@ def fit(
     Raises
     ------
     UserError
-        If a checkpoint to go on from is damaged.
+        If a checkpoint cannot be written.
+    Stopped
+        If the command was asked to stop; a checkpoint was written before.
     """
-    label = f"{config.model.name} {folder.name}"
-    if folder.finished.exists():
+    label, best = f"{config.model.name} {folder.name}", folder.checkpoints / BEST
+    if folder.finished.exists() and best.exists():
         progress.skip(stage.steps)
     else:
-        if folder.last is not None:
-            load_checkpoint(folder.last)  # a damaged one is said in one line, before Lightning meets it
-        train = partial(_train, config, stage, folder, data, module, folder.last, callbacks)
-        with beside_other_ranks(train, config.trainer) as rank:
-            trainer = train(rank, [progress.stage(label, stage.steps)], loggers)
-        assert isinstance(trainer.checkpoint_callback, BestCheckpoint)
-        best = trainer.checkpoint_callback.best_model_score
-        ended = {"steps": trainer.global_step, "score": None if best is None else float(best)}
-        write_text(json.dumps(ended) + "\n", folder.finished)
-    load_into(module, folder.checkpoints / "best.ckpt")
+        last = to_go_on_from(folder.checkpoints, progress.say)
+        train = partial(_train, config, stage, folder, data, module, last, callbacks)
+        with stopping.waiting_for_a_boundary():
+            with beside_other_ranks(train, config.trainer) as rank:
+                trainer = train(rank, [progress.stage(label, stage.steps)], loggers)
+            assert isinstance(trainer.checkpoint_callback, StageCheckpoint)
+            ended = {"steps": trainer.global_step, "score": trainer.checkpoint_callback.finish()}
+            write_text(json.dumps(ended) + "\n", folder.finished)
+            stopping.keep()
+    load_into(module, best)
     return module
 
 
@@ -187,36 +187,39 @@ def _trainer(
     loggers: Sequence[Logger],
     rank: Rank | None,
 ) -> lightning.Trainer:
-    checkpoint = BestCheckpoint(
-        folder.checkpoints, filename="best", monitor=MONITOR, save_last=True, enable_version_counter=False
-    )
-    early = EarlyStopping(MONITOR, patience=stage.patience, check_finite=True)
+    check_every = min(stage.check_every, stage.steps)  # a short stage is validated at its end
+    table = StageLog(folder.run / "logs" / folder.name / "metrics.csv")
+    checkpoint = StageCheckpoint(folder.checkpoints, check_every, table)
+    early = Patience(MONITOR, patience=stage.patience, check_finite=True)
     seeded = SeededSteps(config.seed)
     # Deterministic mode would also fill each new tensor before it is written: 8 % of an LSTM's step, for nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by torch later
-    return lightning.Trainer(
+    trainer = lightning.Trainer(
         accelerator=accelerator(config),
         devices=config.trainer.devices,
         num_nodes=config.trainer.num_nodes,
         # A part that waits, or finds no neighbour, has no gradient; buffers are the same everywhere and stay.
         strategy="auto" if rank is None else DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
-        plugins=None if rank is None else [rank],
+        plugins=[LightningEnvironment() if rank is None else rank, TwoCheckpoints()],
         precision=config.trainer.precision,  # type: ignore[arg-type]  # the schema's choices are Lightning's
         max_steps=stage.steps,
         max_epochs=-1,
-        val_check_interval=min(stage.check_every, stage.steps),  # a short stage is validated at its end
+        val_check_interval=check_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         gradient_clip_val=1.0,
-        log_every_n_steps=10,
+        log_every_n_steps=LOG_EVERY,
         deterministic=accelerator(config) == "cpu",  # CUDA's recurrent kernels have no deterministic form
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder.run,
-        logger=[CSVLogger(folder.run, name="logs", version=folder.name), *loggers],
+        logger=[table, *loggers],
         callbacks=[checkpoint, early, seeded, *callbacks],
     )
+    # Lightning would broadcast among ranks from inside a signal's handler, and requeue a job of Slurm by itself.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 def quiet() -> None:

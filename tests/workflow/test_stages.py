@@ -1,11 +1,16 @@
 """Resumed is the same run to the bit: weights, scores and what ends a stage."""
 
 import csv
+import json
+import os
+import shutil
+import signal
 from dataclasses import replace
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from raciflux import stopping
 from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, DataConfig
 from raciflux.config.transfer import StageConfig, TransferConfig
@@ -107,3 +112,84 @@ def test_a_finished_stage_is_not_trained_again(data, straight, tmp_path):
 def test_a_stage_shorter_than_a_check_is_validated_at_its_end(data, tmp_path):
     train(data, tmp_path, replace(STAGE, steps=3, check_every=100))
     assert scores(tmp_path).keys() == {2}
+
+
+def test_a_stage_that_was_to_stop_early_stops_there_when_it_is_gone_on_with(data, tmp_path):
+    still = replace(STAGE, patience=1, learning_rate=0.0)  # no validation is better than the first
+
+    class StopAsked(Callback):
+        def on_validation_start(self, trainer, module):
+            if trainer.global_step == 8:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    train(data, tmp_path / "straight", still)
+    with stopping.listening(), pytest.raises(stopping.Stopped, match="SIGTERM, what was done is kept"):
+        train(data, tmp_path / "stopped", still, [StopAsked()])
+    train(data, tmp_path / "stopped", still, [KillAt(9)])
+    ends = [(tmp_path / run / "checkpoints/towers/finished.json").read_text() for run in ("straight", "stopped")]
+    assert json.loads(ends[0])["steps"] == 8 and ends[0] == ends[1]
+
+
+def damaged(path, how):
+    """Damage a file as a machine would that lost power, or a disk that lost a bit."""
+    content = bytearray(path.read_bytes())
+    if how == "torn":
+        del content[len(content) // 2 :]
+    elif how == "empty":
+        content.clear()
+    elif how == "never written":
+        content[4096:8192] = bytes(4096)
+    else:
+        content[len(content) // 2] ^= 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["torn", "empty", "never written", "a bit flipped"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(data, straight, tmp_path, capsys, how):
+    with pytest.raises(KilledError):
+        train(data, tmp_path, callbacks=[KillAt(13)])
+    checkpoints = tmp_path / "checkpoints" / "towers"
+    steps = [load_checkpoint(checkpoints / name)["global_step"] for name in ("previous.ckpt", "last.ckpt")]
+    assert steps == [8, 12]
+    damaged(checkpoints / "last.ckpt", how)
+    (checkpoints / ".last.ckpt.left").mkdir()  # by a session that was killed while it wrote
+    resumed = train(data, tmp_path).state_dict()
+    said = [line for line in capsys.readouterr().err.splitlines() if "damaged" in line]
+    assert len(said) == 1 and "last.ckpt" in said[0] and said[0].endswith("going on from the one before")
+    assert all(torch.equal(resumed[name], value) for name, value in straight[1].items())
+    assert all(torch.equal(last_state(tmp_path)[name], value) for name, value in last_state(straight[0]).items())
+    assert scores(tmp_path) == scores(straight[0])
+    assert not (checkpoints / ".last.ckpt.left").exists()
+
+
+@pytest.mark.parametrize("left", [("last.ckpt", "previous.ckpt"), ("previous.ckpt",)])
+def test_without_a_good_checkpoint_a_stage_starts_anew(data, straight, tmp_path, capsys, left):
+    with pytest.raises(KilledError):
+        train(data, tmp_path, callbacks=[KillAt(13)])
+    checkpoints = tmp_path / "checkpoints" / "towers"
+    for name in left:
+        damaged(checkpoints / name, "torn")
+    if len(left) == 1:
+        (checkpoints / "last.ckpt").unlink()
+    resumed = train(data, tmp_path).state_dict()
+    assert capsys.readouterr().err.count("the stage starts anew") == 1
+    assert all(torch.equal(resumed[name], value) for name, value in straight[1].items())
+
+
+def test_a_checkpoint_of_another_version_is_not_gone_on_from(data, straight, tmp_path, capsys):
+    with pytest.raises(KilledError):
+        train(data, tmp_path, callbacks=[KillAt(7)])
+    last = tmp_path / "checkpoints" / "towers" / "last.ckpt"
+    content = load_checkpoint(last)
+    del content["callbacks"]["StageCheckpoint"]
+    torch.save(content, last)
+    resumed = train(data, tmp_path).state_dict()
+    assert "of another version of raciflux: the stage starts anew" in capsys.readouterr().err
+    assert all(torch.equal(resumed[name], value) for name, value in straight[1].items())
+
+
+def test_lost_best_weights_are_written_again_from_the_checkpoint(data, straight, tmp_path):
+    folder = shutil.copytree(straight[0], tmp_path / "run")
+    (folder / "checkpoints" / "towers" / "best.ckpt").unlink()
+    again = train(data, folder, callbacks=[KillAt(20)])  # only what came after it is done again
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in straight[1].items())
