@@ -8,9 +8,16 @@ from pathlib import Path
 from raciflux.command_line import parse, run_script
 from raciflux.config.job_step import job_step
 from raciflux.config.schema import Config
+from raciflux.stopping import listening, name_run
 
 
 def main(argv: Sequence[str]) -> None:
+    """Do what the command line asks; asked to stop, what was done is kept."""
+    with listening():
+        start(argv)
+
+
+def start(argv: Sequence[str]) -> None:
     """Read the command line and run it; in a job step of Slurm the first task does, and the others serve it."""
     config = parse(argv)
     if config is None:
@@ -43,6 +50,7 @@ def run(config: Config, argv: Sequence[str]) -> None:
     prepared = prepare(config)
     folder = Path(config.resume) if config.resume else new_folder(config)
     with locked(folder):
+        name_run(folder)
         progress = RunProgress(total_steps(config, len(prepared.folds)), config.trainer.progress)
         progress.say(f"{config.experiment} in {shlex.quote(str(folder))}", "bold")
         for note in prepared.notes:

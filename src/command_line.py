@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from .config.help import help_text
 from .config.keys import nearest
 from .config.schema import Config, SplitConfig
 from .errors import UserError, did_you_mean
+from .stopping import NOTHING_NEW, TO_BE_GONE_ON_WITH, Stopped
 
 FLAGS = ("--help", "--print-config", "--validate")
 USER_ERROR = 2
@@ -26,8 +28,9 @@ _FULL_WORDS = ("unexpected pos", "PytorchStreamWriter failed", *(f"(os error {nu
 def run_script(main: Callable[[Sequence[str]], None]) -> NoReturn:
     """Run a script's ``main`` on the command line's arguments and leave with its exit status.
 
-    A `UserError` and a full disk become one line on stderr and status 2, an interruption status 130; any other
-    exception is a defect of raciflux and keeps its traceback.
+    A `UserError` and a full disk become one line on stderr and status 2, an interruption status 130, a run that was
+    asked to stop 75, or 76 where it kept nothing new; any other exception is a defect of raciflux and keeps its
+    traceback.
     """
     # read when torch is loaded: on several devices it would warn of each stage in which every weight is used
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -37,6 +40,11 @@ def run_script(main: Callable[[Sequence[str]], None]) -> NoReturn:
         _leave(str(error), USER_ERROR)
     except KeyboardInterrupt:
         _leave("interrupted", INTERRUPTED)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.unraisablehook = lambda _: None  # W&B's own process may have heard the signal, too
+        left = TO_BE_GONE_ON_WITH if stopped.kept else NOTHING_NEW
+        sys.exit(INTERRUPTED if stopped.by == signal.SIGINT else left)
     except SystemExit as leaving:  # Lightning turns an interruption into a plain exit
         if any(isinstance(cause, KeyboardInterrupt) for cause in _chain(leaving)):
             _leave("interrupted", INTERRUPTED)

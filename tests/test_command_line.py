@@ -11,6 +11,7 @@ import pytest
 from raciflux.command_line import parse, run_script
 from raciflux.config.compose import compose, from_yaml, to_yaml
 from raciflux.errors import UserError
+from raciflux.stopping import Stopped
 
 
 def leave(main, capsys):
@@ -99,6 +100,16 @@ def test_other_errors_keep_their_traceback(capsys):
 
 def test_interruption_leaves_with_130(capsys):
     assert leave(raising(KeyboardInterrupt()), capsys)[0] == 130
+
+
+def test_a_run_that_was_asked_to_stop_says_how_to_go_on_and_whether_anything_new_was_kept(capsys):
+    for number, kept, status in ((signal.SIGTERM, True, 75), (signal.SIGUSR1, False, 76), (signal.SIGINT, True, 130)):
+        assert leave(raising(Stopped(number, kept, "runs/x")), capsys) == (
+            status,
+            "",
+            f"stopped by {number.name}, {'what was done is kept' if kept else 'nothing new was kept'}; "
+            "go on with: python scripts/train.py resume=runs/x\n",
+        )
 
 
 def test_interruption_that_lightning_turned_into_an_exit(capsys):

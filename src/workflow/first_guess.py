@@ -20,6 +20,7 @@ from ..datamodules.base import FluxDataModule
 from ..modules.baselines.boosted_trees import BoostedTrees
 from ..modules.baselines.neighbour_trees import NeighbourTrees
 from ..retrieval.bank import Bank
+from ..stopping import keep
 from .simulated import simulated_flux
 from .stages import has_first_guess
 
@@ -43,6 +44,7 @@ def grow_trees(config: Config, data: FluxDataModule, fold: Path, bank: Bank | No
     for name, learnt, _ in _shares(config.model, _told(config, data, data.view(), fold, bank)):
         if not (fold / FOLDER / name).exists():
             kind.fit(trees, learnt, config.data.split.cluster_km, config.seed).save(fold / FOLDER / name)
+            keep()
 
 
 def first_guess(config: Config, data: FluxDataModule, fold: Path, bank: Bank | None) -> Floats | None:

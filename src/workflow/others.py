@@ -19,6 +19,7 @@ from queue import SimpleQueue
 import torch
 
 from ..errors import UserError
+from ..stopping import SIGNALS, Stopped
 from .rank import Rank
 
 FAILED = 1  # exit status of a rank that cannot go on
@@ -134,7 +135,7 @@ def take_part(connection: Connection, secret: bytes, rank_at: Callable[[int], Ra
     rank_at : says which rank this is in a job, by the port at which rank zero listens in it.
     """
     # Signals reach every process of a terminal or job: rank zero answers them, and ends the others.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1})
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     from .stages import quiet  # only now: it takes seconds, and rank zero has been told that this one is there
 
     quiet()
@@ -148,6 +149,8 @@ def take_part(connection: Connection, secret: bytes, rank_at: Callable[[int], Ra
             work(rank_at(port))
             leave_group()
             connection.send_bytes(_DONE)
+    except Stopped:  # at the same step as rank zero, who says so
+        os._exit(0)
     except UserError:  # what every rank would say of a user's mistake is left to rank zero
         os._exit(FAILED)
     except BaseException:

@@ -23,6 +23,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ..config.job_step import job_step
 from ..config.schema import TrainerConfig
+from ..stopping import held_back
 from .others import Others, leave_group, take_part
 from .rank import Rank
 from .step_ranks import others_of_step
@@ -87,7 +88,8 @@ def _others(devices: int) -> Iterator[Others]:
         for rank in range(1, devices):
             near, far = Pipe()
             process = context.Process(target=_take_part, args=(far, secret, rank, devices), daemon=True)
-            process.start()
+            with held_back():  # rank zero is asked to stop, and tells the others
+                process.start()
             processes.append(process)
             far.close()  # so that it breaks when the process ends
             names[near] = f"rank {rank}"

@@ -58,10 +58,11 @@ class StageCurves(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Send what Lightning has at an optimiser step."""
+        """Send what Lightning has at an optimiser step; where W&B's own process was ended, training goes on."""
         axes = {} if step is None else {"step": step, "epoch": step / self.steps_an_epoch}
         values = {name: value for name, value in metrics.items() if name != "epoch"} | axes
-        self.run.log({f"{self.stage}/{name}": value for name, value in values.items()})
+        with contextlib.suppress(ConnectionError):
+            self.run.log({f"{self.stage}/{name}": value for name, value in values.items()})
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Lightning's signature
         """Say nothing: the run was given the whole configuration when it was opened."""

@@ -82,7 +82,8 @@ def open_run(config: Config, told: Told, folder: Path, id_file: Path) -> Iterato
             yield run
             failed = False
         finally:
-            run.finish(exit_code=int(failed))
+            with contextlib.suppress(ConnectionError):  # a cluster's signal ends W&B's own process, too
+                run.finish(exit_code=int(failed))
 
 
 def _settings() -> "wandb.Settings":

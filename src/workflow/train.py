@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 import xarray as xr
 
+from .. import stopping
 from ..atomic import write_text
 from ..config.schema import CalibrationConfig, Config
 from ..config.trainings import has_emulator, models_of
@@ -135,6 +136,7 @@ def _write(said: Mapping[str, xr.Dataset], folder: Path) -> None:
     for target, path in scored_folders(folder, tuple(said)).items():
         path.mkdir(parents=True, exist_ok=True)
         write_predictions(said[target], path / "predictions.zarr")
+        stopping.keep()
 
 
 def _keep_split(split: Split, path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from raciflux import stopping
 from raciflux.config.models import LstmConfig
 from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, HeadConfig, TrainerConfig
@@ -26,6 +27,7 @@ from raciflux.transfer import JointTraining
 from raciflux.workflow.learn import Learned
 from raciflux.workflow.rank import Rank
 from raciflux.workflow.ranks import beside_other_ranks, pickled
+from raciflux.workflow.seeded_steps import SeededSteps
 from test_joint import BATCH, module_of
 from tiny_networks import CONFIGS
 from two_domains import CONFIG, transferred
@@ -137,6 +139,29 @@ def test_a_training_of_two_that_broke_off_ends_as_the_uninterrupted_one(tmp_path
     learned_by(2, tmp_path / "broken", "mixed")  # finished: nobody is started, nobody waits
     after = (tmp_path / "broken" / "run" / "checkpoints" / "towers" / "finished.json").stat()
     assert before.st_mtime_ns == after.st_mtime_ns
+
+
+def test_two_processes_that_are_asked_to_stop_leave_at_one_step_and_end_as_the_uninterrupted_ones(
+    tmp_path, monkeypatch, capfd
+):
+    learned_by(2, tmp_path / "whole", "mixed")
+    start = SeededSteps.on_train_batch_start
+
+    def asked(self, trainer, *others):  # of rank zero alone
+        if trainer.global_step == 6:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        start(self, trainer, *others)
+
+    with monkeypatch.context() as patch, stopping.listening(), pytest.raises(stopping.Stopped, match="SIGUSR1"):
+        patch.setattr(SeededSteps, "on_train_batch_start", asked)
+        learned_by(2, tmp_path / "stopped", "mixed")
+    said = capfd.readouterr().err
+    assert not torch.distributed.is_initialized() and "Traceback" not in said and "failed" not in said
+    (last,) = (tmp_path / "stopped").glob("**/last.ckpt")
+    assert load_checkpoint(last)["global_step"] == 7
+    learned_by(2, tmp_path / "stopped", "mixed")
+    whole, stopped = (weights(tmp_path / name) for name in ("whole", "stopped"))
+    assert all(torch.equal(value, stopped[name]) for name, value in whole.items())
 
 
 def test_a_pretraining_that_is_there_is_taken(tmp_path):
