@@ -23,9 +23,10 @@ from raciflux.errors import UserError
 from raciflux.sweep.local import run_local
 from raciflux.sweep.order import leaders
 from raciflux.sweep.plan import Sweep, check_again, load_sweep, make_folder, plan, write_manifest
+from raciflux.sweep.requeue import run_task
 from raciflux.sweep.slurm import submit, told_by_slurm
 from raciflux.sweep.status import lines, standings, summary, to_run
-from raciflux.sweep.task import run_point, serve_point
+from raciflux.sweep.task import serve_point
 from raciflux.workflow.folder import locked
 
 SCRIPT = Path(__file__).resolve()
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     if asked.run is not None:
         sweep, number = load_sweep(Path(asked.run[0]).parent), int(asked.run[1])
         if not serve_point(sweep, number):
-            print(run_point(sweep, number, TRAIN))
+            print(run_task(sweep, number, TRAIN))
         return
     page, name, rest = taken(asked.grid)
     if asked.local is not None and asked.local < 1:

@@ -25,7 +25,10 @@ _SHAPES = {
     "memory": (r"\d+[KMGT]?", "a size, such as 16G"),
 }
 # What the sweep itself says to sbatch, and what would put another script in the place of its own.
-_OURS = ("--array", "--chdir", "--error", "--job-name", "--output", "--parsable", "--wait", "--wrap")
+_OURS = (
+    *("--array", "--chdir", "--error", "--job-name", "--open-mode", "--output", "--parsable", "--signal"),
+    *("--wait", "--wrap"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class ClusterConfig:
     )
     container: str | None = key(
         None, "words before python that run it in a container, such as: apptainer exec --nv raciflux.sif"
+    )
+    warn: int | None = key(
+        120,
+        "seconds before the end of its time at which a point saves itself and queues up again; null: never",
+        bounds=(1, 65_535),
     )
     flags: list[str] = key([], "further flags of sbatch, such as [--constraint=a100, --exclusive]")
 
@@ -100,6 +108,8 @@ def _problems(cluster: ClusterConfig) -> Iterator[str]:
         value = getattr(cluster, name)
         if value is not None and not re.fullmatch(shape, value):
             yield f"{name} takes {expected}; given {value!r}"
+    if cluster.time is not None and cluster.warn is not None and _seconds(cluster.time) <= cluster.warn:
+        yield f"warn: {cluster.warn} s is all the time of a point ({cluster.time}); give it more, or warn: null"
     for flag in cluster.flags:
         if not flag.startswith("--"):
             yield f"flags: {flag!r} does not start with '--'; write name and value as one, such as --constraint=a100"
@@ -107,3 +117,11 @@ def _problems(cluster: ClusterConfig) -> Iterator[str]:
         # sbatch takes any beginning of a flag that no other flag has
         if any(ours.startswith(name) or name.startswith(ours) for ours in _OURS):
             yield f"flags: {flag!r} is said by the sweep itself; leave it out"
+
+
+def _seconds(time: str) -> int:
+    """Read a duration as Slurm does: minutes, or hours after days, where there is but one number."""
+    days, _, clock = time.rpartition("-")
+    numbers = [int(number) for number in clock.split(":")]
+    units = (3600, 60, 1) if days or len(numbers) == 3 else (60, 1)
+    return int(days or 0) * 86_400 + sum(number * unit for number, unit in zip(numbers, units, strict=False))

@@ -88,6 +88,7 @@ def submit(
         f"--array={_array(numbers)}" + ("" if cluster.at_once is None else f"%{cluster.at_once}"),
         f"--output={str(logs).replace('%', '%%')}/%A_%a.txt",
         *(["--hold"] if after else []),  # until each knows whom it waits for
+        "--open-mode=append",  # a point that is queued up again goes on in its file
         *_options(cluster, tasks),
         str(job_script),
         *(cluster.container or "").split(),
@@ -203,8 +204,10 @@ def _options(cluster: ClusterConfig, tasks: int) -> list[str]:
         "nodes": cluster.nodes,
         "ntasks-per-node": tasks,
         "cpus-per-task": cluster.cpus // tasks,
+        # To the task alone, which hands it to the training.
+        "signal": None if cluster.warn is None else f"B:USR1@{cluster.warn}",
     }
-    return [*(f"--{name}={value}" for name, value in asked.items() if value is not None), *cluster.flags]
+    return ["--requeue", *(f"--{name}={value}" for name, value in asked.items() if value is not None), *cluster.flags]
 
 
 def _array(numbers: Sequence[int]) -> str:

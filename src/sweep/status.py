@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .plan import Sweep
 from .slurm import Told
-from .task import FAILED, FINISHED, own_folder, read_state
+from .task import FAILED, FINISHED, STOPPED, own_folder, read_state
 
 DONE, RUNNING, QUEUED, LOST, MISSING = "done", "running", "queued", "failed", "missing"
 _SILENT = "ended without a word: killed, or out of time or memory"
@@ -57,7 +57,7 @@ def _standing(run: Path, told: Told | None) -> Standing:
         return Standing(QUEUED, f"Slurm job {told.job}: {told.reason}")
     if _is_held(own_folder(run)):
         return Standing(RUNNING)
-    if state.get("state") == FAILED:
+    if state.get("state") in (FAILED, STOPPED):
         return Standing(LOST, str(state.get("reason", "")))
     if told is not None and told.state not in ("", "COMPLETED"):
         return Standing(LOST, f"Slurm job {told.job} ended as {told.state}")

@@ -3,9 +3,11 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,22 @@ from ..config.compose import to_yaml
 from ..config.job_step import job_step
 from ..config.schema import Config
 from ..errors import UserError
+from ..stopping import NOTHING_NEW, TO_BE_GONE_ON_WITH
 from ..workflow.folder import locked
 from .plan import Point, Sweep
 
 STATE, LOG = "state.json", "log.txt"
-STARTED, FINISHED, FAILED = "started", "finished", "failed"
+STARTED, STOPPED, FINISHED, FAILED = "started", "stopped", "finished", "failed"
+FRUITLESS = 3  # sessions in a row that were stopped before they could keep anything: more would come to no end
 _LONGEST = 300  # characters of a reason
+
+
+class StoppedError(UserError):
+    """A point was asked to stop before its end, and can be gone on with."""
+
+    def __init__(self, kept: bool) -> None:
+        super().__init__("asked to stop before its end; the same command goes on with it")
+        self.kept = kept
 
 
 def own_folder(run: Path) -> Path:
@@ -28,7 +40,9 @@ def own_folder(run: Path) -> Path:
     return run / "sweep"
 
 
-def run_point(sweep: Sweep, number: int, train: Path) -> str:
+def run_point(
+    sweep: Sweep, number: int, train: Path, begun: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None
+) -> str:
     """Train and evaluate a point in a process of its own, unless it is finished, and return what to say of it.
 
     The state that is left tells how it ended; a point that was killed leaves the state ``started``.
@@ -36,9 +50,12 @@ def run_point(sweep: Sweep, number: int, train: Path) -> str:
     Parameters
     ----------
     train : ``scripts/train.py``.
+    begun : told of the process that trains.
 
     Raises
     ------
+    StoppedError
+        The point was asked to stop.
     UserError
         The point failed; the message is its reason.
     """
@@ -49,14 +66,23 @@ def run_point(sweep: Sweep, number: int, train: Path) -> str:
     except OSError as error:
         raise UserError(f"{own}: cannot be made ({error.strerror})") from error
     with locked(own, waiting=lambda: None) as lock:  # whoever holds it runs this very point
-        if read_state(run).get("state") == FINISHED:
+        before = read_state(run)
+        if before.get("state") == FINISHED:
             return "finished before"
-        started = time.monotonic()
-        write_state(run, STARTED)
+        started, fruitless = time.monotonic(), int(before.get("fruitless", 0))
+        write_state(run, STARTED, fruitless=fruitless)
         try:
             _make_ready(point, run)
             # The lock is the process's too: should this one be killed, the point still counts as running.
-            _train(run, train, own / LOG, lock.fileno())
+            _train(run, train, own / LOG, lock.fileno(), begun)
+        except StoppedError as stopped:
+            fruitless = 0 if stopped.kept else fruitless + 1
+            if fruitless < FRUITLESS:
+                write_state(run, STOPPED, fruitless=fruitless, reason=str(stopped))
+                raise
+            reason = f"asked to stop {fruitless} times in a row before it could keep anything new; give it more time"
+            write_state(run, FAILED, reason=reason)
+            raise UserError(f"{point.name}: {reason}") from stopped
         except (UserError, OSError) as error:
             write_state(run, FAILED, reason=str(error))
             raise UserError(f"{point.name}: {error}") from error
@@ -119,20 +145,29 @@ def _places(config: Config) -> list[str]:
     return ["", *(f"baselines/{name}" for name in config.compare)]
 
 
-def _train(run: Path, train: Path, log: Path, lock: int) -> None:
+def _train(run: Path, train: Path, log: Path, lock: int, begun: Callable[["subprocess.Popen[bytes]"], None]) -> None:
     """Go on with a run; what it prints goes to the end of the log.
 
     Raises
     ------
+    StoppedError
+        It was asked to stop.
     UserError
         It failed; the message is the last line that it printed, or the signal that killed it.
     """
     # YAML reads the value: a folder may be called anything, and a JSON text is YAML.
     command = [sys.executable, str(train), f"resume={json.dumps(str(run))}"]
-    with log.open("ab") as printed:
-        ended = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, pass_fds=[lock], check=False
-        ).returncode
+    with (
+        log.open("ab") as printed,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, pass_fds=[lock]
+        ) as training,
+    ):
+        begun(training)
+        ended = training.wait()
+    # The signals themselves end a training that does not listen yet.
+    if ended in (TO_BE_GONE_ON_WITH, NOTHING_NEW, -signal.SIGTERM, -signal.SIGUSR1):
+        raise StoppedError(kept=ended == TO_BE_GONE_ON_WITH)
     if ended < 0:
         raise UserError(f"killed by signal {-ended}, perhaps for want of memory")
     if ended > 0:

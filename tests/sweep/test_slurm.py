@@ -55,6 +55,7 @@ def test_one_array_of_what_is_missing_with_what_the_page_asks_for(sweep, program
     assert "--array=0-2,5,7-8%3" in options
     assert {"--partition=gpu", "--time=4:00:00", "--gpus-per-node=1", "--cpus-per-task=4"} < set(options)
     assert {"--nodes=1", "--ntasks-per-node=1", "--constraint=a100", "--job-name=raciflux-trial"} < set(options)
+    assert {"--requeue", "--signal=B:USR1@120", "--open-mode=append"} < set(options)
     assert not any(option.startswith(("--account", "--qos", "--mem")) for option in options)
     assert f"--output={str(sweep.folder).replace('%', '%%')}/slurm/%A_%a.txt" in options
     assert said[script + 1 :] == [sys.executable, str(SCRIPT), "--run", str(sweep.manifest)]
@@ -174,6 +175,11 @@ def test_the_pages_that_ship_are_read(name):
         ("account: --wrap=x", "account takes a name"),
         ("time: soon", "time takes a duration"),
         ("time: 90", "time takes text"),
+        ("warn: 0", "warn must lie between 1"),
+        ("time: '2'", r"warn: 120 s is all the time of a point \(2\)"),
+        ("time: 0-0:1\nwarn: 60", "is all the time"),
+        ("time: '1:30'\nwarn: 90", "is all the time"),
+        ("flags: [--signal=USR1]", "is said by the sweep itself"),
         ("memory: much", "memory takes a size"),
         ("flags: [-p, gpu]", "flags: '-p' does not start with '--'"),
         ("flags: [--wrap=evil]", "is said by the sweep itself"),
@@ -207,3 +213,16 @@ def test_a_run_that_asks_for_more_than_its_page_is_refused(override, page, said)
         check_fits(compose([override]), page)
     check_fits(compose([]), ClusterConfig(gpus=1))
     check_fits(compose(["trainer={num_nodes: 2, devices: 4}"]), ClusterConfig(nodes=2, cpus=4))
+
+
+@pytest.mark.parametrize("text", ["time: '2'\nwarn: null", "time: 1-0", "time: 1:00:00", "time: '3'", "time: '2:30'"])
+def test_time_that_leaves_some_to_train_is_taken(tmp_path, text):
+    page = tmp_path / "page.yaml"
+    page.write_text(text + "\n")
+    assert read_cluster(str(page)).time is not None
+
+
+def test_a_page_may_say_that_points_are_never_warned(sweep, programs):
+    stand_in(programs, "sbatch", "17\n")
+    submit(sweep, [0], ClusterConfig(warn=None), SCRIPT)
+    assert not any(option.startswith("--signal") for option in asked(programs, "sbatch"))
