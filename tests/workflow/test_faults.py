@@ -1,0 +1,192 @@
+"""Whatever happens to a run, gone on with it says what an undisturbed one says, of each site and day once."""
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+import xarray as xr
+from raciflux import stopping
+from raciflux.config.models import LstmConfig
+from raciflux.config.schema import (
+    Config,
+    DataConfig,
+    HeadConfig,
+    LoggerConfig,
+    SplitConfig,
+    TrainerConfig,
+    WindowConfig,
+)
+from raciflux.config.transfer import StageConfig, TransferConfig
+from raciflux.datamodules import PAIRS
+from raciflux.datamodules.roles import choose, scored_days
+from raciflux.datamodules.towers import describe_towers
+from raciflux.evaluation.run_folder import RunFolder
+from raciflux.modules.checkpoints import load_checkpoint
+from raciflux.workflow.prepare import Prepared
+from raciflux.workflow.progress import RunProgress
+from raciflux.workflow.seeded_steps import SeededSteps
+from raciflux.workflow.stages import quiet
+from raciflux.workflow.train import run_fold
+
+from worlds import CLUSTER_KM, clusters, tiny_cube
+
+from .faults import COUNT, FAILED, STOPPED, WHOLE, fill_the_disk, flip, killed_after, killed_at, session, tear
+
+PAIR = "terrestrial_gpp"
+SPLIT = SplitConfig(folds=3, min_scored_days=30, cluster_km=CLUSTER_KM)
+CONFIG = Config(
+    experiment="tiny",
+    model=LstmConfig(hidden=6),
+    head=HeadConfig(),
+    data=DataConfig(
+        pair=PAIR,
+        split=SPLIT,
+        window=WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3),
+    ),
+    transfer=TransferConfig(name="scratch", finetune=StageConfig(steps=9, check_every=2, batch_size=8)),
+    trainer=TrainerConfig(accelerator="cpu", progress=False),
+    logger=LoggerConfig(wandb="disabled"),
+)
+CHECKPOINTS = Path("checkpoints") / "towers"
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    towers = tiny_cube()
+    roles = choose(PAIRS[PAIR].pair, [towers])
+    measured, _ = scored_days(towers, roles.targets, "measured")
+    described = describe_towers(towers, clusters(towers), measured.any(-1))
+    return Prepared(towers, clusters(towers), None, roles, described, (0,), ())
+
+
+def run(prepared: Prepared, folder: Path) -> None:
+    quiet()
+    folder.mkdir(exist_ok=True)
+    run_fold(CONFIG, prepared, 0, folder, RunProgress(1, False, speaks=False))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert session(lambda: run(prepared, folder)) == WHOLE
+    return RunFolder(folder).predictions().load()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def told(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Say how many faults were brought about."""
+    yield
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(
+            f"\nfaults brought about: {sum(COUNT.values())} ({', '.join(f'{n} {kind}' for kind, n in COUNT.items())})"
+        )
+
+
+def check(folder: Path, undisturbed: xr.Dataset) -> None:
+    said = RunFolder(folder).predictions().load()
+    keys = list(itertools.product(said["site_id"].to_numpy().tolist(), said["time"].to_numpy().tolist()))
+    assert len(keys) == len(set(keys)) == undisturbed["prediction"].size
+    xr.testing.assert_identical(said, undisturbed)
+
+
+def broken_off(prepared: Prepared, folder: Path, step: int) -> None:
+    """Have a session killed before a step."""
+
+    start = SeededSteps.on_train_batch_start
+
+    def killed(self: SeededSteps, trainer: lightning.Trainer, *others: Any) -> None:
+        if trainer.global_step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        start(self, trainer, *others)
+
+    def begin() -> None:
+        pytest.MonkeyPatch().setattr(SeededSteps, "on_train_batch_start", killed)
+
+    assert session(lambda: run(prepared, folder), begin) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("share", [9, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_while_it_writes(prepared, undisturbed, tmp_path, share):
+    """At every step of every file that a run writes; by default at each ninth."""
+    for number in itertools.count(share // 2, share):
+        folder = tmp_path / str(number)
+        if session(partial(run, prepared, folder), killed_at(number)) == WHOLE:
+            break
+        COUNT["kill -9 while a file is written"] += 1
+        assert session(partial(run, prepared, folder)) == WHOLE
+        check(folder, undisturbed)
+    assert 40 < number < 70  # steps of writing that a run has
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_again_and_again_at_any_moment(prepared, undisturbed, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(100):
+        if session(lambda: run(prepared, tmp_path / "run"), killed_after(rng.uniform(0.2, 2.0))) == WHOLE:
+            break
+        COUNT["kill -9 at a random moment"] += 1
+    check(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_asked_to_stop_again_and_again_at_any_moment(prepared, undisturbed, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+
+    def asked(after: float) -> None:
+        with stopping.listening():
+            signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
+            signal.setitimer(signal.ITIMER_REAL, after)
+            run(prepared, tmp_path / "run")
+
+    for _ in range(100):
+        moment = rng.uniform(0.2, 2.0)
+        ended = session(partial(asked, moment))
+        if ended == WHOLE:
+            break
+        assert ended == STOPPED, moment
+        COUNT["SIGUSR1 at a random moment"] += 1
+    check(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.parametrize(
+    "fault", [tear, lambda path: flip(path, 0.3), lambda path: flip(path, 0.7), lambda path: path.write_bytes(b"")]
+)
+def test_killed_and_its_checkpoint_damaged(prepared, undisturbed, tmp_path, fault):
+    broken_off(prepared, tmp_path, 7)
+    fault(tmp_path / CHECKPOINTS / "last.ckpt")
+    COUNT.update(["kill -9 in the middle of a step", "checkpoint damaged"])
+    assert session(lambda: run(prepared, tmp_path)) == WHOLE
+    check(tmp_path, undisturbed)
+
+
+def test_the_disk_is_full_while_a_checkpoint_is_written(prepared, undisturbed, tmp_path, capfd):
+    begin = SeededSteps.on_train_batch_start
+
+    def full(self: SeededSteps, trainer: lightning.Trainer, *others: Any) -> None:
+        if trainer.global_step == 5:
+            fill_the_disk()
+        begin(self, trainer, *others)
+
+    for _ in range(2):  # full still when the run is gone on with
+        ended = session(
+            lambda: run(prepared, tmp_path),
+            lambda: pytest.MonkeyPatch().setattr(SeededSteps, "on_train_batch_start", full),
+        )
+        assert ended == FAILED
+        COUNT["disk full"] += 1
+        said = capfd.readouterr().err.strip().splitlines()
+        assert len(said) == 1 and "last.ckpt: cannot be written (File too large); make room there" in said[0]
+        assert load_checkpoint(tmp_path / CHECKPOINTS / "last.ckpt")["global_step"] == 4
+    assert session(lambda: run(prepared, tmp_path)) == WHOLE
+    check(tmp_path, undisturbed)
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"], "nothing half written is left"
