@@ -117,3 +117,21 @@ def test_each_goes_on_with_its_own_run_of_wandb(story: Story) -> None:
         assert sorted(set(sessions)) == sorted(ids), "one of the training and one of its result"
         assert sessions.count(ids[0]) == (1 if number == 2 else 2)
     assert len(list(story.folder.glob("0*"))) == 3, "no other run folder was made"
+
+
+def test_a_point_on_two_nodes_makes_room_and_goes_on(slurm: None, tmp_path: Path) -> None:
+    page = tmp_path / "page.yaml"
+    page.write_text("nodes: 2\nwarn: 5\n")
+    grid = [text for text in GRID if not text.startswith(("label", "sweep", "logger.wandb"))]
+    grid += ["trainer=ddp", "trainer.num_nodes=2", "trainer.accelerator=cpu", "logger.wandb=disabled", "sweep=pair"]
+    command = [sys.executable, str(SCRIPT), *grid, f"cluster={page}"]
+    done = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = Story(tmp_path / "runs" / "pair")
+    (told.job,) = json.loads((told.folder / "jobs.json").read_text())["jobs"]
+    told.in_mid_epoch(0)
+    subprocess.run(["scancel", "--batch", "--signal=USR1", f"{told.job}_0"], check=True)
+    told.wait(lambda: told.stand()[0].state == "queued")
+    told.wait(lambda: told.stand()[0].state not in ("queued", "running"))
+    assert told.stand()[0].state == "done", log(told.run(0))
+    assert "stopped by SIGUSR1, what was done is kept" in log(told.run(0)) and "Traceback" not in log(told.run(0))

@@ -130,6 +130,14 @@ def test_a_stage_that_was_to_stop_early_stops_there_when_it_is_gone_on_with(data
     assert json.loads(ends[0])["steps"] == 8 and ends[0] == ends[1]
 
 
+def test_an_early_best_is_still_the_best_after_an_interruption(data, tmp_path):
+    still = replace(STAGE, learning_rate=0.0)  # no validation is better than the first
+    with pytest.raises(KilledError):
+        train(data, tmp_path, still, [KillAt(9)])
+    train(data, tmp_path, still)
+    assert load_checkpoint(tmp_path / "checkpoints" / "towers" / "best.ckpt")["global_step"] == 4
+
+
 def damaged(path, how):
     """Damage a file as a machine would that lost power, or a disk that lost a bit."""
     content = bytearray(path.read_bytes())
