@@ -103,7 +103,7 @@ class TwoCheckpoints(TorchCheckpointIO):
 def to_go_on_from(folder: Path, say: Callable[[str], None]) -> Path | None:
     """Return the last good checkpoint of a stage as its ``last.ckpt``, or None where it has to start anew.
 
-    What a killed session left half written is removed, and so is what cannot be gone on from.
+    What a killed session left half written is removed.
 
     Parameters
     ----------
@@ -117,7 +117,6 @@ def to_go_on_from(folder: Path, say: Callable[[str], None]) -> Path | None:
         problem = _problem(path) if path.exists() else None
         if problem is not None:
             say(f"  {problem}: {otherwise if before.exists() else 'the stage starts anew'}")
-            path.unlink()
         elif path.exists():
             return path.replace(last)
     return None
