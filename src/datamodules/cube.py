@@ -5,7 +5,8 @@ missing; statics and classes stand on ``site``. Units are the canonical ones of 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,20 @@ def validate(cube: xr.Dataset, where: str = "cube") -> xr.Dataset:
     UserError
         A dimension, coordinate or unit is wrong, a site stands twice, a day is missing from the time axis, or a value
         is infinite.
+    """
+    checked = check_form(cube, where)
+    for name in checked.data_vars:
+        _check_finite(checked[str(name)], str(name), where)
+    return checked
+
+
+def check_form(cube: xr.Dataset, where: str = "cube") -> xr.Dataset:
+    """Check all of a cube but its daily values, which need not be in memory, and return it, dimensions in order.
+
+    Raises
+    ------
+    UserError
+        As ``validate``, but for infinite values.
     """
     for dimension in DIMENSIONS:
         if dimension not in cube.dims:
@@ -116,15 +131,46 @@ def read_zarr(path: Path) -> xr.Dataset:
     UserError
         The folder is missing or damaged, or what it holds is no cube.
     """
+    return validate(loaded(open_zarr(path)), str(path))
+
+
+def open_zarr(path: Path) -> xr.Dataset:
+    """Open a cube of which only coordinates and text are read; ``loaded`` reads the rest, or what is taken of it.
+
+    Raises
+    ------
+    UserError
+        The folder is missing or damaged, or what it holds has not the form of a cube.
+    """
     if not path.is_dir():
         raise UserError(f"{path}: no such Zarr folder; check data.root and the path")
+    with _damage_said(str(path)):
+        opened = xr.open_zarr(path, chunks=None, consolidated=False, decode_timedelta=False)
+        cube = with_text_as(np.str_, opened.assign_coords({name: opened[name].load() for name in opened.coords}))
+    cube.encoding["source"] = str(path)
+    return check_form(cube, str(path))
+
+
+def loaded(cube: xr.Dataset) -> xr.Dataset:
+    """Read into memory what is left to be read of a cube.
+
+    Raises
+    ------
+    UserError
+        The folder that it comes from is damaged.
+    """
+    with _damage_said(str(cube.encoding.get("source", "cube"))):
+        return cube.load()
+
+
+@contextmanager
+def _damage_said(where: str) -> Iterator[None]:
     try:
-        cube = xr.open_zarr(path, consolidated=False, decode_timedelta=False).load()
+        yield
     except Exception as error:  # each codec and metadata parser raises its own kind
         raise UserError(
-            f"{path}: cannot be read as Zarr ({' '.join(str(error).split())[:200]}); write it again"
+            f"{where}: cannot be read as Zarr ({' '.join(str(error).split())[:200]}); write it again"
         ) from None
-    return validate(with_text_as(np.str_, cube), str(path))
 
 
 def _check_places(cube: xr.Dataset, where: str) -> None:
@@ -161,7 +207,7 @@ def _check_days(cube: xr.Dataset, where: str) -> None:
 
 
 def _check_variable(values: xr.DataArray, name: str, where: str) -> None:
-    """Check dimensions, unit and finiteness of one variable of the cube."""
+    """Check dimensions and unit of one variable of the cube."""
     if name in CLASSES:
         if values.dims != ("site",) or values.dtype.kind != "U":
             raise UserError(f"{where}: the class {name!r} must be text on (site)")
@@ -171,7 +217,11 @@ def _check_variable(values: xr.DataArray, name: str, where: str) -> None:
         raise UserError(f"{where}: {name!r} must be floating point on {dims}, found {values.dtype} on {values.dims}")
     if values.attrs.get("units") != variable.unit:
         raise UserError(f"{where}: units of {name!r} are {values.attrs.get('units')!r}, expected {variable.unit!r}")
-    infinite = np.isinf(values.transpose(*dims).to_numpy())
+
+
+def _check_finite(values: xr.DataArray, name: str, where: str) -> None:
+    """Refuse infinite values of a variable (site, time) or (site,)."""
+    infinite = np.isinf(values.to_numpy()) if values.dtype.kind == "f" else np.zeros(0, np.bool_)
     if infinite.any():
         first = np.unravel_index(int(np.argmax(infinite)), infinite.shape)
         place = " at ".join(str(values[dim].to_numpy()[i]) for dim, i in zip(("site_id", "time"), first, strict=False))

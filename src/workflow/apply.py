@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import xarray as xr
 from ..config.compose import compose, from_yaml
 from ..config.schema import Config
 from ..datamodules import PAIRS
+from ..datamodules.cube import CELL_SIZE
 from ..datamodules.scaling import Scaler
-from ..datamodules.sources import read
+from ..datamodules.sources import open_or_read
 from ..errors import UserError
 from ..evaluation.conformal import Calibration
 from ..evaluation.predictions_contract import QUANTILES
@@ -26,6 +27,7 @@ from ..retrieval.bank import Bank
 from ..variables import TARGETS
 from .applicability import distance_to_bank
 from .calibration import with_interval
+from .emulator import FOLDER as EMULATOR
 from .first_guess import first_guess_elsewhere
 from .known_places import as_in_the_run, known_sites
 from .learn import in_units
@@ -41,6 +43,8 @@ from .transfer import informed_cube
 
 def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
     """Read the cube that ``data=OPTION``, ``data=FILE.yaml`` or ``data=CUBE.zarr`` and ``data.key=value`` name.
+
+    Daily values of a stored cube are left on disk: ``predict_in_blocks`` reads them.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def read_places(run: Path, overrides: Sequence[str]) -> xr.Dataset:
             f"data={chosen[0]} is of data.pair={data.pair}, and {run} predicts {pair}; take data of that pair, or add "
             f"data.pair={pair} to predict it there all the same"
         )
-    return read(pair, data.source, Path(data.root), data.sites)
+    return open_or_read(pair, data.source, Path(data.root), data.sites)
 
 
 def run_config(run: Path) -> Config:
@@ -84,17 +88,77 @@ def run_config(run: Path) -> Config:
     return from_yaml(run / "config.yaml")
 
 
-def predict_cube(run: Path, cube: xr.Dataset, own_days: bool = False) -> xr.Dataset:
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished run that is asked about other places.
+
+    Attributes
+    ----------
+    folds : folders of its folds; of a single one the run itself.
+    own_days : whether the measured fluxes of the places are shown, each site's own to that site: few days or many,
+        before the day in question or on both sides of a gap.
+    """
+
+    folder: Path
+    config: Config
+    folds: tuple[Path, ...]
+    own_days: bool
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The fluxes that it predicts."""
+        return PAIRS[self.config.data.pair].pair.targets
+
+    def inputs(self, cube: xr.Dataset) -> xr.Dataset:
+        """Return what of a cube its models read; with own days, the fluxes too."""
+        if self.own_days:
+            return cube
+        scalers = [path for fold in self.folds for path in (fold / "scaler.yaml", fold / EMULATOR / "scaler.yaml")]
+        read = set(PAIRS[self.config.data.pair].pair.required)
+        for roles in (Scaler.load(path).roles for path in scalers if path.exists()):
+            read |= {*roles.fast, *roles.static, *roles.classes}
+        return cube[[name for name in cube.data_vars if name in read]]
+
+    def asked(self, cube: xr.Dataset) -> dict[str, str]:
+        """Say what is asked of the sites of a cube: a run split in time knows those that are its own."""
+        places = (cube["site_id"].to_numpy(), cube["lat"].to_numpy(), cube["lon"].to_numpy())
+        known = np.logical_or.reduce([known_sites(fold, self.targets, places) for fold in self.folds])
+        if not known.any():
+            return {"question": "unseen"}
+        told = (
+            f"{known.sum()} of {len(known)}, as in the run: new years, own past where the model uses it; others unseen"
+        )
+        return {"question": "new_years", "known_sites": told}
+
+
+def finished_run(folder: Path, own_days: bool = False) -> FinishedRun:
+    """Return a run that can be asked.
+
+    Raises
+    ------
+    UserError
+        If it is not finished, or own days are to be shown to a model that does not look at them.
+    """
+    config = run_config(folder)
+    if own_days and not looks_at_own_days(config):
+        raise UserError(
+            f"own_days=true: model={config.model.name} of {folder} does not look at own days; see docs/own_days.md"
+        )
+    targets = PAIRS[config.data.pair].pair.targets
+    if not all((place / "predictions.zarr").exists() for place in scored_folders(folder, targets).values()):
+        raise UserError(f"{folder}: this run is not finished; go on with python scripts/train.py resume={folder}")
+    return FinishedRun(folder, config, tuple(sorted(folder.glob("fold*"))) or (folder,), own_days)
+
+
+def predict_cube(run: FinishedRun, cube: xr.Dataset) -> xr.Dataset:
     """Predict every site and day of a cube, as an unseen site or, by a run split in time, as one of its own.
 
-    A cross-validated run predicts with all its folds' models; ``Pooled`` says how.
+    A cross-validated run predicts with all its folds' models; ``Pooled`` says how. What is said of a site does not
+    depend on the other sites of the cube.
 
     Parameters
     ----------
-    run : a finished run folder.
     cube : drivers, statics and classes of any places.
-    own_days : whether the measured fluxes of the cube are shown, each site's own to that site: few days or many, before
-        the day in question or on both sides of a gap.
 
     Returns
     -------
@@ -106,21 +170,12 @@ def predict_cube(run: Path, cube: xr.Dataset, own_days: bool = False) -> xr.Data
     Raises
     ------
     UserError
-        If the run is not finished, the cube lacks an input of the run, or own days are to be shown and there are none,
-        or the model does not look at them.
+        If the cube lacks an input of the run, or own days are to be shown and there are none.
     """
-    config = run_config(run)
-    if own_days and not looks_at_own_days(config):
-        raise UserError(
-            f"own_days=true: model={config.model.name} of {run} does not look at own days; see docs/own_days.md"
-        )
-    targets = PAIRS[config.data.pair].pair.targets
-    if not all((folder / "predictions.zarr").exists() for folder in scored_folders(run, targets).values()):
-        raise UserError(f"{run}: this run is not finished; go on with python scripts/train.py resume={run}")
+    config, targets = run.config, run.targets
     pooled = {target: Pooled() for target in targets}
-    folds = sorted(run.glob("fold*")) or [run]
-    for fold in folds:
-        predicted = _predict_one(config, fold, cube, own_days)
+    for fold in run.folds:
+        predicted = _predict_one(config, fold, cube, run.own_days)
         for place, target in enumerate(targets):
             said = predicted.of_target(place)
             if config.calibration.kind != "none":
@@ -131,6 +186,7 @@ def predict_cube(run: Path, cube: xr.Dataset, own_days: bool = False) -> xr.Data
         variables |= pooled[target].variables(target, "" if len(targets) == 1 else f"_{target}")
     variables |= pooled[targets[0]].distance()
     coordinates: dict[str, Any] = {name: cube[name].assign_attrs(COORDINATE_ATTRS[name]) for name in COORDINATE_ATTRS}
+    coordinates |= {name: cube[name] for name in CELL_SIZE if name in cube.coords}
     if any(name.startswith(QUANTILES) for name in variables):
         coordinates["quantile"] = ("quantile", np.array(LEVELS), {"units": "1", "long_name": "level of a quantile"})
     described = {
@@ -140,23 +196,14 @@ def predict_cube(run: Path, cube: xr.Dataset, own_days: bool = False) -> xr.Data
         "model": config.model.name,
         "experiment": config.experiment,
         "pair": config.data.pair,
-        "title": f"{', '.join(TARGETS[target].long_name for target in targets)} by {config.model.name}, run {run.name}",
+        "title": f"{', '.join(TARGETS[target].long_name for target in targets)} by {config.model.name}, "
+        f"run {run.folder.name}",
         "source": str(cube.attrs.get("title", "")),
         **pooled[targets[0]].interval(),
-        **_asked(folds, targets, cube),
-        **({"own_days": "each site's own measured fluxes were shown"} if own_days else {}),
+        **run.asked(cube),
+        **({"own_days": "each site's own measured fluxes were shown"} if run.own_days else {}),
     }
     return xr.Dataset(variables, coordinates, described)
-
-
-def _asked(folds: Sequence[Path], targets: Sequence[str], cube: xr.Dataset) -> dict[str, str]:
-    """Say what was asked of the sites of a cube: a run split in time knows those that are its own."""
-    places = (cube["site_id"].to_numpy(), cube["lat"].to_numpy(), cube["lon"].to_numpy())
-    known = np.logical_or.reduce([known_sites(fold, targets, places) for fold in folds])
-    if not known.any():
-        return {"question": "unseen"}
-    told = f"{known.sum()} of {len(known)}, as in the run: new years, own past where the model uses it; others unseen"
-    return {"question": "new_years", "known_sites": told}
 
 
 def _calibration(fold: Path, target: str) -> Calibration:

@@ -54,7 +54,8 @@ def with_emulator(
 def told(config: Config, folder: Path, cube: xr.Dataset) -> xr.Dataset:
     """Return a cube with ``<target>_simulated`` (site, time) for each target, by the emulator of a fold.
 
-    On days without a driver stands the mean over all others: such a day is neither predicted nor ever without a value.
+    On days without a driver stands the mean of the site's others: such a day is neither predicted nor ever without a
+    value, and what is said of a site does not depend on which others are asked beside it.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def told(config: Config, folder: Path, cube: xr.Dataset) -> xr.Dataset:
     variables = {}
     for i, name in enumerate(names):
         values = flux[..., i]
-        filled = np.where(np.isfinite(values), values, np.nanmean(values)).astype(np.float32)
+        filled = np.where(np.isfinite(values), values, np.nanmean(values, 1, keepdims=True)).astype(np.float32)
         variables[name + SIMULATED_SUFFIX] = (DIMS, filled, attributes(name + SIMULATED_SUFFIX))
     return cube.assign(variables)
 

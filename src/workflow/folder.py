@@ -54,12 +54,13 @@ def new_folder(config: Config) -> Path:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[TextIO]:
+def locked(folder: Path, waiting: Callable[[], None] | None = None, what: str = "run") -> Iterator[TextIO]:
     """Hold a folder for this process, and for those that it hands the open file to; the lock goes with the last.
 
     Parameters
     ----------
     waiting : called where another process holds it, before waiting for that; None waits for nobody.
+    what : what the folder is, for the user who is told that another process writes it.
 
     Raises
     ------
@@ -69,14 +70,14 @@ def locked(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[
     try:
         handle = (folder / ".lock").open("w")
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); copy the run to a folder of yours") from error
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); take a folder of yours") from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if waiting is None:
                 raise UserError(
-                    f"{folder}: another process is writing this run; wait for it or start a new run"
+                    f"{folder}: another process is writing this {what}; wait for it or start a new {what}"
                 ) from error
             waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -60,6 +60,8 @@ def own_past(fold: Path, cube: xr.Dataset, targets: Sequence[str]) -> NDArray[np
     if not (fold / STORED).exists():
         return shown
     known = known_sites(fold, targets, (cube["site_id"].to_numpy(), cube["lat"].to_numpy(), cube["lon"].to_numpy()))
+    if not known.any():
+        return shown
     with xr.open_zarr(fold / STORED) as opened:
         stored = opened.load().set_index(site="site_id").reindex(time=cube["time"].to_numpy())
     for row in np.flatnonzero(known):

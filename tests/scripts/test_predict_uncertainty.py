@@ -37,8 +37,8 @@ def trained(folder: Path, pair: str, cube: xr.Dataset, *more: str) -> Path:
     return run
 
 
-def predicted(run: Path, cube: Path, output: Path) -> xr.Dataset:
-    load_script("predict").main([str(run), f"data={cube}", f"output={output}"])
+def predicted(run: Path, cube: Path, output: Path, *more: str) -> xr.Dataset:
+    load_script("predict").main([str(run), f"data={cube}", f"output={output}", *more])
     with xr.open_zarr(output) as made:
         return made.load()
 
@@ -55,6 +55,18 @@ def one_fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 BOUNDS = ["lower", "upper"]
+
+
+def assert_blocks_change_nothing(run: Path, cube: Path, folder: Path, whole: xr.Dataset) -> None:
+    """Ask again in blocks of five: trees answer to the bit, networks up to the rounding of sums in other batches."""
+    parts = predicted(run, cube, folder / "blocks.zarr", "block=5")
+    assert parts.attrs == whole.attrs and set(parts.variables) == set(whole.variables)
+    for name in whole.variables:
+        assert parts[name].dims == whole[name].dims and parts[name].attrs == whole[name].attrs
+        if parts[name].dtype.kind == "f":
+            np.testing.assert_allclose(parts[name].to_numpy(), whole[name].to_numpy(), rtol=2e-6, atol=2e-6)
+        else:
+            np.testing.assert_array_equal(parts[name].to_numpy(), whole[name].to_numpy())
 
 
 @pytest.mark.parametrize(
@@ -77,6 +89,7 @@ def test_quantiles_and_intervals_are_those_of_the_run_at_its_test_sites(
     for key in ("interval_level", "interval_method"):
         assert made.attrs[key] == stored.attrs[key]
     assert stored.attrs["interval_method"] in capsys.readouterr().out
+    assert_blocks_change_nothing(run, one_fold.parents[2] / "towers.zarr", tmp_path, made)
     if "prediction_quantile" in names:
         np.testing.assert_array_equal(made["quantile"], stored["quantile"])
         assert made["prediction_quantile"].dims == ("quantile", "site", "time")
@@ -97,6 +110,7 @@ def test_of_several_folds_and_targets_each_fold_s_interval_is_kept(tmp_path: Pat
         assert (again[f"upper_{target}"].to_numpy() >= stored["upper"].to_numpy() - 1e-4)[known].all()
         levels = made[f"prediction_quantile_{target}"].to_numpy()
         assert levels.shape[0] == 19 and (np.diff(levels, axis=0)[:, np.isfinite(levels[0])] >= 0).all()
+    assert_blocks_change_nothing(run, tmp_path / "towers.zarr", tmp_path, made)
 
 
 TEMPORAL = ["climatology", "site_mean", "nearest_climatology", "lightgbm", "raci"]
@@ -119,6 +133,7 @@ def test_a_site_of_a_run_split_in_time_is_predicted_as_in_the_run(in_time: Path,
     again = at_the_same_sites(made, stored)["prediction"].to_numpy()
     np.testing.assert_allclose(again[asked], stored["prediction"].to_numpy()[asked], rtol=1e-4, atol=1e-4)
     assert made.attrs["question"] == "new_years" and made.attrs["known_sites"].startswith("8 of 8,")
+    assert_blocks_change_nothing(run, in_time.parents[2] / "towers.zarr", tmp_path, made)
 
 
 def test_a_namesake_elsewhere_is_asked_as_an_unseen_site(

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from raciflux.config.sources import EmbeddedSource
 from raciflux.datamodules.sources import read
-from raciflux.workflow.apply import predict_cube
+from raciflux.workflow.apply import finished_run, predict_cube
 
 from .conftest import TINY, load_script
 
@@ -30,6 +30,7 @@ def test_places_are_predicted_as_in_the_run(tmp_path: Path, technique: str, mode
     assert told == (model == "lightgbm")  # it cannot learn a simulation, and needs a network that does
     stored = xr.open_zarr(run / "predictions.zarr").load()
     towers = read("wetland_ch4", EmbeddedSource(places=16, years=3), Path())
-    said = predict_cube(run, towers.drop_vars([name for name in towers.data_vars if str(name).startswith("FCH4")]))
+    drivers = towers.drop_vars([name for name in towers.data_vars if str(name).startswith("FCH4")])
+    said = predict_cube(finished_run(run), drivers)
     said = said.isel(site=[towers["site_id"].to_numpy().tolist().index(name) for name in stored["site_id"].to_numpy()])
     np.testing.assert_allclose(said["prediction"], stored["prediction"], rtol=1e-4, atol=1e-3)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ...config.sources import LightUseSource, Source
 from ...errors import UserError
-from ..cube import attributes, validate
+from ..cube import attributes, check_form, validate
 from . import embedded, light_use, pooled, stored_cube, table
 from .agriculture import agroflux, pykgml
 from .fluxnet import read as fluxnet
@@ -51,11 +51,29 @@ def read(
     UserError
         The source cannot be read as declared.
     """
+    return validate(_from(READERS[source.kind], pair, source, root, sites), f"source {source.kind}")
+
+
+def open_or_read(pair: str, source: Source, root: Path, sites: Sequence[str] = ()) -> xr.Dataset:
+    """Read a source as ``read`` does, but leave the daily values of a stored cube on disk, for ``cube.loaded`` to read.
+
+    Raises
+    ------
+    UserError
+        As ``read``; infinite values in a stored cube are for ``validate`` to find once they are loaded.
+    """
+    if source.kind == "cube":
+        return check_form(_from(stored_cube.opened, pair, source, root, sites), f"source {source.kind}")
+    return read(pair, source, root, sites)
+
+
+def _from(reader: Reader, pair: str, source: Source, root: Path, sites: Sequence[str]) -> xr.Dataset:
+    """Take a cube from a reader, and add what follows from its coordinates."""
     if source.kind != "embedded" and not root.is_dir():
         raise UserError(f"{root}: the data folder is missing; set data.root or the variable RACIFLUX_DATA")
-    cube = READERS[source.kind](pair, source, Path(root), sites)
+    cube = reader(pair, source, Path(root), sites)
     distance = xr.DataArray(np.abs(cube["lat"].to_numpy()).astype(np.float32), dims="site", attrs=attributes("abs_lat"))
-    return validate(cube.assign(abs_lat=distance), f"source {source.kind}")
+    return cube.assign(abs_lat=distance)
 
 
 def read_simulation(pair: str, simulation: Source | LightUseSource, root: Path, towers: xr.Dataset) -> xr.Dataset:
