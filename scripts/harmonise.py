@@ -6,12 +6,12 @@ Each page names sources; the pool holds a cube of each, a catalogue, an audit an
 changed is read again. docs/pool.md says what comes out.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from raciflux.command_line import pairs_of, run_script
 from raciflux.errors import UserError
+from raciflux.threads import cores
 
 KEYS = ("output", "jobs")
 
@@ -50,7 +50,7 @@ def _inspect(paths: Sequence[Path]) -> None:
 
 def _jobs(text: str) -> int:
     if not text:
-        return min(4, os.cpu_count() or 1)
+        return min(4, cores())
     if not text.isdigit() or not 1 <= int(text) <= 256:
         raise UserError(f"jobs={text}: give a whole number from 1 to 256")
     return int(text)

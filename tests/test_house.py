@@ -27,6 +27,7 @@ LEAVES = {
     "geography",
     "land",
     "sun",
+    "threads",
     "vapour",
     "yaml_strict",
     "zarr_folder",

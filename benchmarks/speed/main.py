@@ -13,7 +13,7 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     """Measure the speeds asked for."""
     settings = parse_settings(arguments)
     # Imported only now: mistakes are said before the heavy libraries are loaded.
-    from . import gather, grids, half_hours, raci, reading, step
+    from . import gather, global_grid, grids, half_hours, raci, reading, step
     from .show import load, machine, print_rows, write_json
 
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False, soft_wrap=True)
@@ -37,6 +37,9 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     if "grids" in settings.speeds:
         rows["grids"] = grids.measure(settings, threads[-1])
         print_rows("grids: full-size years of X-MethaneWet to a cube", rows["grids"], console)
+    if "global" in settings.speeds:
+        rows["global"] = global_grid.measure(settings, threads)
+        print_rows("global: a 0.5-degree land grid, Zarr to Zarr", rows["global"], console)
     if "read" in settings.speeds:
         why_not = reading.missing(settings.data.root)
         if why_not is None:

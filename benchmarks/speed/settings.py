@@ -10,7 +10,7 @@ from raciflux.errors import UserError
 from ..keys import lines_of, settings_of
 
 SPEEDS = ("gather", "step", "raci", "read")
-ON_REQUEST = ("half_hours", "grids")  # write grids and tables of gigabytes first
+ON_REQUEST = ("half_hours", "grids", "global")  # write grids and tables of gigabytes first
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Settings:
     batch: int = key(256, "windows a batch", bounds=(1, 65_536))
     batches: int = key(128, "gather: batches a round", bounds=(1, 100_000))
     steps: int = key(2, "step, raci: training steps a round", bounds=(1, 10_000))
+    cells: int = key(0, "global: land cells to predict; 0 takes all", bounds=(0, 100_000))
     seed: int = key(0, "seed of numbers, weights and order", bounds=(0, 2**31 - 1))
     output: str | None = key(None, "JSON file to write the results to")
     data: DataFolder = key(DataFolder, "where the real towers are (speed=read)")  # noqa: RUF009  as dataclasses.field

@@ -152,7 +152,11 @@ class TrainerConfig:
     )
     strategy: str = key("auto", "Lightning strategy", choices=["auto", "ddp"])
     precision: str = key("32-true", "numeric precision", choices=["32-true", "bf16-mixed", "16-mixed", "64-true"])
-    threads: int = key(0, "CPU threads of torch, over all devices; 0 takes all cores", bounds=(0, 4096))
+    threads: int = key(
+        0,
+        "CPU threads, over all devices; 0 takes all cores that the process may use, or OMP_NUM_THREADS",
+        bounds=(0, 4096),
+    )
     progress: bool = key(True, "show progress bars")
 
 

@@ -203,17 +203,17 @@ def trailing_means(fast: Tensor) -> Tensor:
     (site, day, span * feature) ; NaN where fewer than half of the span's days are known.
     """
     known = torch.isfinite(fast)
-    total = torch.nan_to_num(fast).double().cumsum(1)
-    count = known.cumsum(1)
-    spans = []
-    for span in SLOW_SPANS:
+    total = torch.where(known, fast, 0).cumsum(1, dtype=torch.float64)
+    count = known.cumsum(1, dtype=torch.int32)
+    means = fast.new_empty(*fast.shape[:2], len(SLOW_SPANS) * fast.shape[2])
+    for span, mean in zip(SLOW_SPANS, means.chunk(len(SLOW_SPANS), -1), strict=True):
         n = _difference(count, span)
-        mean = _difference(total, span) / n.clamp(min=1)
-        spans.append(torch.where(n >= SLOW_COVERAGE * span, mean, torch.nan).float())
-    return torch.cat(spans, dim=-1)
+        mean.copy_(_difference(total, span).div_(n.clamp(min=1)).masked_fill_(n < SLOW_COVERAGE * span, torch.nan))
+    return means
 
 
 def _difference(cumulative: Tensor, span: int) -> Tensor:
     """Turn a running total into the total over the last ``span`` days."""
-    before = torch.nn.functional.pad(cumulative, (0, 0, span, 0))[:, : cumulative.shape[1]]
-    return cumulative - before
+    difference = cumulative.clone()
+    difference[:, span:] -= cumulative[:, :-span]
+    return difference

@@ -5,6 +5,7 @@ stand one after the other in one long table of days, each padded so that no wind
 then one contiguous run of rows, and a batch is one ``index_select`` over a strided view.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -70,12 +71,11 @@ class ResidentArrays:
         after = window.days
         days = before + fast.shape[1] + after
         known_target = torch.where(train | validation, target, torch.zeros_like(target))
-        counted = [known_target, train.to(target.dtype), validation.to(target.dtype)]
         return cls(
             layout,
             _packed(fast, before, after),
             _packed(slow, before, after),
-            _pad(torch.cat(counted, dim=-1), before, after),
+            _pad([known_target, train, validation], before, after),
             torch.nan_to_num(static),
             torch.isfinite(static).float(),
             classes,
@@ -141,11 +141,17 @@ def windows(table: Tensor, days: int) -> Tensor:
 
 
 def _packed(values: Tensor, before: int, after: int) -> Tensor:
+    """Lay values, 0 where missing, and whether they are known (site, day, feature) beside each other; see ``_pad``."""
     known = torch.isfinite(values)
-    return _pad(torch.cat([torch.nan_to_num(values), known.to(values.dtype)], dim=-1), before, after)
+    return _pad([torch.where(known, values, 0), known], before, after)
 
 
-def _pad(values: Tensor, before: int, after: int) -> Tensor:
-    """Pad days with zeros and put the sites one after the other: (site * padded day, feature)."""
-    padded = torch.nn.functional.pad(values, (0, 0, before, after))
-    return padded.reshape(-1, values.shape[-1]).contiguous()
+def _pad(parts: Sequence[Tensor], before: int, after: int) -> Tensor:
+    """Pad days (site, day, feature) with zeros and put the sites one after the other: (site * padded day, features)."""
+    sites, days, features = parts[0].shape[0], parts[0].shape[1], sum(part.shape[-1] for part in parts)
+    table = parts[0].new_zeros(sites, before + days + after, features)
+    for part, place in zip(
+        parts, table[:, before : before + days].split([p.shape[-1] for p in parts], -1), strict=True
+    ):
+        place.copy_(part)
+    return table.view(-1, features)

@@ -20,6 +20,7 @@ from pathlib import Path
 from ..atomic import replacing
 from ..datamodules.sources.pooled import CATALOGUE, CURRENT
 from ..errors import UserError
+from ..threads import shared_by
 from .audit import audit_of, audit_page
 from .catalogue import Written, described, table_of
 from .citations import bibtex
@@ -100,7 +101,8 @@ def _read_all(missing: Sequence[Entry], plan: Plan, cube: dict[str, str], jobs: 
             write_cube(entry, plan.root, plan.output / cube[entry.name])
             say(entry.name, "read")
         return
-    with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=get_context("spawn")) as workers:
+    jobs = min(jobs, len(missing))
+    with shared_by(jobs), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as workers:
         waiting = {workers.submit(_write, entry, plan.root, plan.output / cube[entry.name]): entry for entry in missing}
         for done in as_completed(waiting):
             if (fault := done.result()) is not None:

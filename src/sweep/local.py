@@ -1,11 +1,11 @@
 """A sweep on this machine: a few points at a time, each in a process of its own."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from ..errors import UserError
+from ..threads import shared_by
 from .plan import Sweep
 from .task import run_point
 
@@ -27,11 +27,9 @@ def run_local(
     train : ``scripts/train.py``.
     say : prints a line.
     """
-    # Torch takes every core for itself, and so would each of the processes.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     left, ended = list(numbers), 0
     running: dict[Future[str], int] = {}
-    with ThreadPoolExecutor(processes) as pool:  # a thread waits for its process
+    with shared_by(processes), ThreadPoolExecutor(processes) as pool:  # a thread waits for its process
         try:
             while left or running:
                 unfinished = {*left, *running.values()}

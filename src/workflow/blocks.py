@@ -4,6 +4,7 @@ A block holds all days of its sites: what is said of a site (its windows, its ne
 found by) depends on its own record alone, so blocks change nothing. The more days, the fewer sites a block has.
 """
 
+import gc
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator
@@ -89,6 +90,7 @@ def predict_in_blocks(run: FinishedRun, cube: xr.Dataset, output: Path, size: in
             for number, sites in enumerate(blocks):
                 if number not in store.done:
                     store.write(number, sites, predict_cube(run, loaded(inputs.isel(site=sites))))
+                    gc.collect()  # trainer, module and data refer to each other in a ring, which keeps a block's arrays
                 predicting(sites)
             store.finish(output, run.asked(cube))
     made: xr.Dataset = xr.open_zarr(output, chunks=None)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 import xarray as xr
 
 from .. import stopping
@@ -17,6 +16,7 @@ from ..errors import UserError
 from ..evaluation.conformal import Calibration
 from ..evaluation.run_folder import RunFolder, write_predictions
 from ..modules import TRAINABLE
+from ..threads import take
 from .applicability import with_every_threshold
 from .calibration import calibrate_fold, with_interval
 from .calibration_parts import calibration_parts
@@ -44,7 +44,7 @@ def total_steps(config: Config, folds: int) -> int:
 def run_all(config: Config, prepared: Prepared, folder: Path, argv: list[str], progress: RunProgress) -> None:
     """Train every model of the command; what an earlier session finished is not done again."""
     if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
+        take(config.trainer.threads)
     write_text("".join(f"{line}\n" for line in prepared.notes), folder / "data_notes.txt")
     for place, one in models_of(config).items():
         (folder / place).mkdir(parents=True, exist_ok=True)
