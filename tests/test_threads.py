@@ -112,14 +112,13 @@ def test_every_library_is_told_the_same_number(cores: int, slurm: str, expected:
     assert all(number == max(told) or number <= (os.cpu_count() or 1) for number in told)
 
 
-def test_the_number_of_a_run_is_told_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_a_run_is_told_to_all() -> None:
     before = torch.get_num_threads()
     try:
-        threads.take(3)
-        assert torch.get_num_threads() == 3 and settings(0, 2, 2)["num_threads"] == 3
-        assert {each["num_threads"] for each in threadpool_info()} <= {1, 2, 3}
-        threads.take(1)
-        assert {each["num_threads"] for each in threadpool_info()} == {1}
+        for count in (2, 1):  # BLAS starts no more threads than there are cores
+            threads.take(count)
+            assert torch.get_num_threads() == count and settings(0, 2, 2)["num_threads"] == count
+            assert {each["num_threads"] for each in threadpool_info()} == {min(count, os.cpu_count() or 1)}
     finally:
         threads.take(before)
 

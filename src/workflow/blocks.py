@@ -87,14 +87,26 @@ def predict_in_blocks(run: FinishedRun, cube: xr.Dataset, output: Path, size: in
             "version of raciflux": importlib.metadata.version("raciflux"),
         }
         with growing(output, blocks.sites, made_of) as store:
-            for number, sites in enumerate(blocks):
-                if number not in store.done:
-                    store.write(number, sites, predict_cube(run, loaded(inputs.isel(site=sites))))
-                    gc.collect()  # trainer, module and data refer to each other in a ring, which keeps a block's arrays
-                predicting(sites)
+            try:
+                for number, sites in enumerate(blocks):
+                    if number not in store.done:
+                        store.write(number, sites, predict_cube(run, loaded(inputs.isel(site=sites))))
+                        _forget()
+                    predicting(sites)
+            finally:
+                gc.unfreeze()
             store.finish(output, run.asked(cube))
     made: xr.Dataset = xr.open_zarr(output, chunks=None)
     return made
+
+
+def _forget() -> None:
+    """Free the arrays of a block: trainer, module and data refer to each other in a ring, which keeps them.
+
+    What outlives it, above all the objects of the libraries, is not looked through again after the next block.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _survey(run: FinishedRun, inputs: xr.Dataset, blocks: Blocks, seen: Callable[[slice], None]) -> str:
