@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.speed import gather, reading, step  # noqa: E402
+from benchmarks.speed.floor import Machine, lstm_flops  # noqa: E402
 from benchmarks.speed.loaders import ShuffledIndices  # noqa: E402
 from benchmarks.speed.made_up import DAYS, DRIVERS, WINDOW, data_module, driver_table  # noqa: E402
 from benchmarks.speed.settings import parse_settings  # noqa: E402
@@ -159,6 +160,21 @@ def test_a_bad_argument_is_one_line_and_status_2():
     done = benchmark("speed=gathr")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and "did you mean 'gather'" in done.stderr
+
+
+def test_the_floor_counts_the_products_of_an_lstm():
+    lstm = torch.nn.LSTM(16, 64)
+    assert lstm_flops(16, 64) == 2 * (lstm.weight_ih_l0.numel() + lstm.weight_hh_l0.numel())
+    machine = Machine(flops=100.0, copied=10.0, written=5.0)
+    assert machine.seconds(200.0, 30.0, 20.0) == 2 + 3 + 4
+
+
+@pytest.mark.slow
+def test_a_land_grid_is_predicted(tmp_path):
+    done = benchmark("speed=global", "threads=1", "cells=70", f"output={tmp_path}/speed.json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "speed.json").read_text())["results"]["global"]
+    assert len(rows) == 11 and all(row["ours"] > 0 for row in rows)
 
 
 def test_help_names_every_key():

@@ -1,4 +1,4 @@
-"""No more threads than cores, in any library and over all processes; and an index that is searched in a child process."""
+"""No more threads than cores, in any library and over all processes; an index that is searched in a child process."""
 
 import multiprocessing
 import os

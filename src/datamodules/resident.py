@@ -150,8 +150,9 @@ def _pad(parts: Sequence[Tensor], before: int, after: int) -> Tensor:
     """Pad days (site, day, feature) with zeros and put the sites one after the other: (site * padded day, features)."""
     sites, days, features = parts[0].shape[0], parts[0].shape[1], sum(part.shape[-1] for part in parts)
     table = parts[0].new_zeros(sites, before + days + after, features)
-    for part, place in zip(
-        parts, table[:, before : before + days].split([p.shape[-1] for p in parts], -1), strict=True
-    ):
-        place.copy_(part)
+    first = 0
+    for part in parts:
+        last = first + part.shape[-1]
+        table[:, before : before + days, first:last] = part
+        first = last
     return table.view(-1, features)

@@ -56,6 +56,11 @@ def test_no_observed_flux_is_in_what_the_emulator_says(tmp_path, name):
     config = config_of(name, align="units")
     as_is, other = simulated(config, tmp_path / "as_is", towers), simulated(config, tmp_path / "absurd", absurd)
     np.testing.assert_array_equal(as_is, other)
+    late = towers.copy(deep=True)
+    for driver in ("TA", "SW", "VPD"):
+        late[driver][{"time": slice(50)}] = np.nan  # no driver: the mean of the site's other days stands in
+    whole, few = (simulated(config, tmp_path / "as_is", cube) for cube in (late, late.isel(site=slice(3))))
+    np.testing.assert_allclose(few, whole[:3], rtol=2e-6, atol=2e-6, err_msg="a site's depends on the others asked")
 
 
 def test_moments_come_from_training_days_alone(tmp_path):
