@@ -12,7 +12,6 @@ import xarray as xr
 from ..config.compose import compose, from_yaml
 from ..config.schema import Config
 from ..datamodules import PAIRS
-from ..datamodules.cube import CELL_SIZE
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import open_or_read
 from ..errors import UserError
@@ -186,7 +185,6 @@ def predict_cube(run: FinishedRun, cube: xr.Dataset) -> xr.Dataset:
         variables |= pooled[target].variables(target, "" if len(targets) == 1 else f"_{target}")
     variables |= pooled[targets[0]].distance()
     coordinates: dict[str, Any] = {name: cube[name].assign_attrs(COORDINATE_ATTRS[name]) for name in COORDINATE_ATTRS}
-    coordinates |= {name: cube[name] for name in CELL_SIZE if name in cube.coords}
     if any(name.startswith(QUANTILES) for name in variables):
         coordinates["quantile"] = ("quantile", np.array(LEVELS), {"units": "1", "long_name": "level of a quantile"})
     described = {
