@@ -13,7 +13,7 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
     """Measure the speeds asked for."""
     settings = parse_settings(arguments)
     # Imported only now: mistakes are said before the heavy libraries are loaded.
-    from . import gather, global_grid, grids, half_hours, raci, reading, step
+    from . import gather, global_grid, grids, half_hours, neuralhydrology, raci, reading, retrieval, step, xmethanewet
     from .show import load, machine, print_rows, write_json
 
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()), highlight=False, soft_wrap=True)
@@ -25,12 +25,25 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
         print_rows(f"gather: batches of {settings.batch} x 365 x 15 float32, shuffled", rows["gather"], console)
     if "step" in settings.speeds:
         rows["step"] = step.measure(settings, threads)
-        print_rows(f"step: training the LSTM, hidden 64, 365 days, batch {settings.batch}", rows["step"], console)
+        print_rows("step: training, hidden 64, 365 days", rows["step"], console)
     if "raci" in settings.speeds:
         rows["raci"] = raci.measure(settings, threads)
         print_rows(
             f"raci: a training step, hidden {raci.WIDTH}, 365 days, batch {settings.batch}", rows["raci"], console
         )
+    if "retrieval" in settings.speeds:
+        rows["retrieval"] = retrieval.measure(settings, threads)
+        print_rows(f"retrieval: {retrieval.K} of {settings.places:,} places", rows["retrieval"], console)
+    if "xmethanewet" in settings.speeds:
+        rows["xmethanewet"] = xmethanewet.measure(settings, threads)
+        print_rows(f"xmethanewet: batches of {settings.batch} x 365 x 15 and targets", rows["xmethanewet"], console)
+    if "neuralhydrology" in settings.speeds:
+        why_not = neuralhydrology.missing(settings)
+        if why_not is None:
+            rows["neuralhydrology"] = neuralhydrology.measure(settings, threads[-1])
+            print_rows("neuralhydrology: LSTM 64 on 365 days of 30 towers", rows["neuralhydrology"], console)
+        else:
+            console.print(f"neuralhydrology: skipped, {why_not}", highlight=False, soft_wrap=True)
     if "half_hours" in settings.speeds:
         rows["half_hours"] = half_hours.measure(settings, threads[-1])
         print_rows("half_hours: a FLUXNET table to days", rows["half_hours"], console)

@@ -44,9 +44,9 @@ def measure(settings: Settings, threads: Sequence[int]) -> list[Row]:
 
 
 def _rows(settings: Settings, data: FluxDataModule, threads: int) -> list[Row]:
-    batch = _batch(data, settings)
-    modules = {name: _module(settings, data, name) for name in MODELS}
-    sides = {name: _trained(module, batch, settings.steps) for name, module in modules.items()}
+    batch = drawn_batch(data, settings)
+    modules = {name: trainable(settings, data, model) for name, model in MODELS.items()}
+    sides = {name: trained(module, batch, settings.steps) for name, module in modules.items()}
     sides[RETRIEVAL] = _retrieved(modules[WHOLE], batch, settings.steps)
     with torch_threads(threads):
         measured = rates(sides, settings.rounds)
@@ -63,20 +63,19 @@ def _row(what: str, threads: int, ours: Sequence[float], theirs: Sequence[float]
     return Row(what, threads, *medians, "ms/step", paired(ours, theirs), bar)
 
 
-def _module(settings: Settings, data: FluxDataModule, name: str) -> FluxModule:
+def trainable(settings: Settings, data: FluxDataModule, model: LstmConfig | RaciConfig) -> FluxModule:
+    """Return the module of a training, its retrieval attached to a bank and its trees stood in for by zeros."""
     config = Config(
-        experiment="speed",
-        seed=settings.seed,
-        model=MODELS[name],
-        trainer=TrainerConfig(accelerator="cpu", progress=False),
+        experiment="speed", seed=settings.seed, model=model, trainer=TrainerConfig(accelerator="cpu", progress=False)
     )
-    guess = np.zeros((*data.training_days.shape, len(data.roles.targets)), np.float32) if name != LSTM else None
+    has_trees = isinstance(model, RaciConfig)
+    guess = np.zeros((*data.training_days.shape, len(data.roles.targets)), np.float32) if has_trees else None
     module = build_module(config, StageConfig(), data, build_bank(config, data), guess=guess)
     module.log = lambda *_, **__: None  # type: ignore[method-assign,assignment]  # there is no trainer to log to
     return module.train()
 
 
-def _trained(module: FluxModule, batch: Batch, steps: int) -> Callable[[], int]:
+def trained(module: FluxModule, batch: Batch, steps: int) -> Callable[[], int]:
     """Return what does some training steps and tells how many."""
     optimizer = torch.optim.AdamW(module.parameters())
 
@@ -103,7 +102,8 @@ def _retrieved(module: FluxModule, batch: Batch, steps: int) -> Callable[[], int
     return run
 
 
-def _batch(data: FluxDataModule, settings: Settings) -> Batch:
+def drawn_batch(data: FluxDataModule, settings: Settings) -> Batch:
+    """Return one batch of training windows."""
     offset = torch.zeros(len(data.train_sites), dtype=torch.int64)
     windows = tiling(torch.from_numpy(data.training_days), data.window, offset)
     drawn = torch.randperm(len(windows), generator=torch.Generator().manual_seed(settings.seed))[: settings.batch]

@@ -10,7 +10,7 @@ from raciflux.errors import UserError
 from ..keys import lines_of, settings_of
 
 SPEEDS = ("gather", "step", "raci", "read")
-ON_REQUEST = ("half_hours", "grids", "global")  # write grids and tables of gigabytes first
+ON_REQUEST = ("retrieval", "xmethanewet", "neuralhydrology", "half_hours", "grids", "global")  # long, or large on disk
 
 
 @dataclass
@@ -32,9 +32,11 @@ class Settings:
     sites: int = key(192, "made-up towers, each with 15 years of 15 drivers", bounds=(1, 10_000))
     batch: int = key(256, "windows a batch", bounds=(1, 65_536))
     batches: int = key(128, "gather: batches a round", bounds=(1, 100_000))
+    places: int = key(60_000, "retrieval: places searched", bounds=(32, 10_000_000))
     steps: int = key(2, "step, raci: training steps a round", bounds=(1, 10_000))
     cells: int = key(0, "global: land cells to predict; 0 takes all", bounds=(0, 100_000))
     seed: int = key(0, "seed of numbers, weights and order", bounds=(0, 2**31 - 1))
+    python: str | None = key(None, "neuralhydrology: a Python that has that package")
     output: str | None = key(None, "JSON file to write the results to")
     data: DataFolder = key(DataFolder, "where the real towers are (speed=read)")  # noqa: RUF009  as dataclasses.field
 

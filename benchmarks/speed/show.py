@@ -18,7 +18,7 @@ from rich.table import Table
 from .settings import Settings
 from .timing import Row, Spread
 
-PACKAGES = ("torch", "lightning", "numpy", "pandas", "polars", "xarray")
+PACKAGES = ("torch", "lightning", "numpy", "pandas", "polars", "xarray", "scikit-learn", "scipy")
 
 
 def machine() -> dict[str, str | int]:

@@ -29,7 +29,9 @@ class RetrievalConfig:
         choices=["descriptors", "learned"],
     )
     key_width: int = key(16, "width of a learned key", bounds=(1, 1024))
-    refresh_every: int = key(50, "training steps between two searches with learned keys", bounds=(1, 1_000_000))
+    refresh_every: int = key(
+        50, "training steps between two searches with learned keys; more for 10,000s of places", bounds=(1, 1_000_000)
+    )
     neighbours: int = key(8, "neighbours of each kind", bounds=(1, 1024))
     radius_km: float = key(2000.0, "geographic neighbours farther than this are not shown", bounds=(0.0, 20_100.0))
     exclude_km: float = key(
@@ -42,7 +44,11 @@ class RetrievalConfig:
     )
     width: int = key(16, "width of a role's context", bounds=(1, 1024))
     neighbour_dropout: float = key(0.3, "chance that a neighbour is hidden in training", bounds=(0.0, 1.0))
-    backend: str = key("auto", "auto: faiss where installed, else torch", choices=["auto", "faiss", "torch"])
+    backend: str = key(
+        "auto",
+        "what searches descriptors, with the same answer; auto: torch, the faster on a CPU",
+        choices=["auto", "faiss", "torch"],
+    )
 
 
 @dataclass

@@ -50,7 +50,7 @@ class LookUp:
         if kind == "functional":
             index = functional(queries, keys, self.neighbours, self.hidden, self.backend).index
         else:
-            index = geographic(self.here, self.there, self.neighbours, self.hidden, self.radius_km, self.backend).index
+            index = geographic(self.here, self.there, self.neighbours, self.hidden, self.radius_km).index
         present = index >= 0
         km, apart = np.full(index.shape, np.inf), np.full(index.shape, np.inf)
         site, entry = np.nonzero(present)[0], index[present]

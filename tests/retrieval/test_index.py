@@ -1,4 +1,3 @@
-import logging
 import sys
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 from raciflux.errors import UserError
 from raciflux.geography import haversine_km
 from raciflux.retrieval import index as module
-from raciflux.retrieval.index import SPARE, Exclusion, functional, geographic, resolve
+from raciflux.retrieval.index import GROUP, SPARE, Exclusion, functional, geographic, resolve
 
 BACKENDS = ["faiss", "torch"]
 
@@ -64,6 +63,24 @@ def test_rounding_of_float32_loses_no_neighbour(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_neighbours_that_rounding_ranked_behind_the_candidates_are_found(backend):
+    # here float32 errs by less than the candidates spread, and by more than lies between neighbours
+    rng = np.random.default_rng(1)
+    keys = (100 + rng.normal(size=(3000, 4)) * 0.05).astype(np.float32)
+    queries = keys[:200] + np.float32(0.003)
+    answer = functional(queries, keys, 3, Exclusion.nothing(200), backend)
+    check(answer, euclidean(queries, keys), np.ones((200, 3000), bool), 3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_keys_that_are_told_apart_are_not_searched_one_by_one(backend, monkeypatch):
+    searched = []
+    monkeypatch.setattr(module, "_blocks", lambda rows, numbers: searched.append(len(rows)) or [])
+    keys = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
+    functional(keys, keys, 5, Exclusion.nothing(2000), backend)
+    assert searched == [0]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
@@ -72,15 +89,13 @@ def test_rounding_of_float32_loses_no_neighbour(backend):
     k=st.integers(1, 25),
     radius=st.sampled_from([0.0, 5.0, 500.0, 20_100.0]),
 )
-def test_geographic_is_the_definition(backend, seed, centre, spread, k, radius):
+def test_geographic_is_the_definition(seed, centre, spread, k, radius):
     rng = np.random.default_rng(seed)
     lat = np.clip(centre[0] + rng.normal(size=60) * spread, -90, 90)
     lon = (centre[1] + rng.normal(size=60) * spread + 180) % 360 - 180
     lat[30:33], lon[30:33] = lat[0], lon[0]  # towers that share a mast
     cluster = rng.integers(0, 8, 60)
-    answer = geographic(
-        (lat[:20], lon[:20]), (lat, lon), k, Exclusion.same_code(cluster[:20], cluster), radius, backend
-    )
+    answer = geographic((lat[:20], lon[:20]), (lat, lon), k, Exclusion.same_code(cluster[:20], cluster), radius)
     km = haversine_km(lat[:20, None], lon[:20, None], lat, lon)
     check(answer, km, (cluster[:20, None] != cluster) & (km <= radius), k)
 
@@ -105,13 +120,24 @@ def test_nobody_to_see(backend):
         assert np.isinf(answer.distance).all()
 
 
-def test_without_faiss_auto_says_once_that_it_takes_torch(monkeypatch, caplog):
+@pytest.mark.parametrize("keys", [GROUP - 1, GROUP, GROUP + 1, 30 * GROUP + 7])
+@pytest.mark.parametrize("k", [1, 40])
+def test_the_nearest_are_found_whatever_groups_they_stand_in(keys, k):
+    # more keys than groups are looked into; the nearest stand in one group, or each in its own
+    rng = np.random.default_rng(keys)
+    near = {"together": np.arange(min(keys, GROUP)), "apart": np.arange(0, keys, GROUP)}
+    for where, positions in near.items():
+        table = rng.normal(size=(keys, 3)).astype(np.float32) + np.float32(9)
+        table[positions] -= np.float32(9)
+        queries = rng.normal(size=(20, 3)).astype(np.float32) * np.float32(0.1)
+        answer = functional(queries, table, k, Exclusion.nothing(20), "torch")
+        assert where and (answer.index < keys).all()
+        check(answer, euclidean(queries, table), np.ones((20, keys), bool), k)
+
+
+def test_without_faiss_only_who_asks_for_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    module._say_once.cache_clear()
-    with caplog.at_level(logging.INFO):
-        assert resolve("auto") == "torch"
-        assert resolve("auto") == "torch"
-    assert [record.message for record in caplog.records if "torch" in record.message] == [caplog.messages[0]]
+    assert resolve("auto") == "torch"
     with pytest.raises(UserError, match="backend=faiss: faiss is not installed; install raciflux"):
         resolve("faiss")
 
