@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from raciflux.errors import UserError
@@ -14,7 +15,7 @@ from raciflux.errors import UserError
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.speed import gather, reading, step  # noqa: E402
+from benchmarks.speed import gather, neuralhydrology, reading, retrieval, step, xmethanewet  # noqa: E402
 from benchmarks.speed.floor import Machine, lstm_flops  # noqa: E402
 from benchmarks.speed.loaders import ShuffledIndices  # noqa: E402
 from benchmarks.speed.made_up import DAYS, DRIVERS, WINDOW, data_module, driver_table  # noqa: E402
@@ -61,13 +62,14 @@ def test_windows_may_start_on_any_day_from_which_a_window_fits():
     assert 0 <= min(firsts) < 20 and DAYS - WINDOW - 20 < max(firsts) <= DAYS - WINDOW
 
 
-def test_lightning_and_the_bare_loop_train_alike():
+@pytest.mark.parametrize("name", step.MODELS)
+def test_lightning_and_the_bare_loop_train_alike(name):
     settings = parse_settings(["sites=2", "batch=8", "rounds=2", "steps=3"])
     data = data_module(settings.sites, settings.batch, settings.seed)
     data.arrays.target[:, 0] *= 30  # gradients large enough to be clipped
     before = torch.are_deterministic_algorithms_enabled()
     with torch_threads(1):
-        trace = step.train(settings, data, threads=1)
+        trace = step.train(settings, data, 1, name)
     assert len(trace.lightning) == len(trace.bare) == 2, "the round that warms up is not counted"
     assert len(trace.lightning_loss) == len(trace.bare_loss) == 9
     assert trace.difference() <= 1e-6
@@ -82,7 +84,55 @@ def test_sides_that_train_differently_are_not_compared(monkeypatch):
     learn = step.BareLoop.step
     monkeypatch.setattr(step.BareLoop, "step", lambda self, batch: learn(self, batch) + 1e-5)
     with pytest.raises(RuntimeError, match="trained differently"):
-        step.train(settings, data, threads=1)
+        step.train(settings, data, 1, "LSTM")
+
+
+def test_memory_mapped_items_make_the_same_batches(tmp_path):
+    loaders = xmethanewet.loaders(parse_settings(["sites=3", "batch=8"]), 3, tmp_path)
+    for ours, theirs in zip(*loaders.values(), strict=True):
+        assert ours[0].shape == (8, WINDOW, len(DRIVERS)) and ours[1].shape == (8, WINDOW)
+        for one, other in zip(ours, theirs, strict=True):
+            assert one.dtype == other.dtype == torch.float32
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_all_ways_to_search_find_the_same_and_order_twins_by_place():
+    places = retrieval.draw_places(400, seed=0)
+    asking = np.arange(400)
+    ways = [retrieval.functional_sides(places, name) for name in places.keys]
+    for sides in (*ways, retrieval.geographic_sides(places)):
+        ours = sides[retrieval.OURS](asking)
+        for name, side in sides.items():
+            retrieval.check(ours, side(asking), name)
+        distance, index = ours
+        assert (distance[392:, 0] == distance[392:, 1]).all() and (index[392:, 0] == np.arange(8)).all()
+
+
+@pytest.mark.parametrize(("place", "words"), [(0, "distances differ by 0.001"), (1, "not in the order of the places")])
+def test_ways_that_find_something_else_are_not_compared(place, words):
+    found = [np.array([[1.0, 1.0, 2.0]]), np.array([[3, 4, 1]])]
+    retrieval.check((found[0], found[1]), (found[0].copy(), found[1]), "same")
+    other = [found[0].copy(), found[1][:, [1, 0, 2]]]
+    other[0][0, 2] += 1e-3
+    ours, theirs = ((found[0], found[1]), (other[0], found[1])) if place == 0 else ((found[0], other[1]), found)
+    with pytest.raises(RuntimeError, match=words):
+        retrieval.check(ours, theirs, "other")
+
+
+def test_time_to_the_same_loss_ends_where_a_side_is_as_good_as_the_worse_ever_was():
+    turns = neuralhydrology.Turns([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], [], [5.0, 3.0, 4.0], [6.0, 5.5, 3.5])
+    assert turns.to_the_same_loss() == (2.0, 6.0)
+    turns.their_loss[:] = [2.9, 3.1, 3.2]
+    assert turns.to_the_same_loss() == (2.0, 2.0)
+
+
+def test_without_its_package_the_comparison_says_what_to_install(tmp_path):
+    assert "pip install -r" in str(neuralhydrology.missing(parse_settings([])))
+    settings = {"any": 1}
+    with pytest.raises(UserError, match=r"python=nowhere: cannot be started"):
+        neuralhydrology.Peer("nowhere", tmp_path / "a", settings, 1)
+    with pytest.raises(UserError, match=r"^speed=neuralhydrology: .*neuralhydrology"):
+        neuralhydrology.Peer(sys.executable, tmp_path / "b", settings, 1)
 
 
 def test_data_module_has_fifteen_drivers_and_whole_batches():
@@ -120,7 +170,7 @@ def test_script_measures_prints_and_writes(tmp_path):
     done = benchmark(*TINY, f"data.root={tmp_path}", f"output={output}")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    for words in ("windows/s", "ms/step", ">= 1.3", ">= 50", "<= 1.15", "<= 3", "cores", "load average"):
+    for words in ("windows/s", "ms/step", ">= 1.3", ">= 50", "<= 1.1", "<= 3", "cores", "load average"):
         assert words in done.stdout
     assert f"\nread: skipped, no fluxnet2015/daily.parquet in {tmp_path}; set data.root" in done.stdout
     written = json.loads(output.read_text())
@@ -128,7 +178,7 @@ def test_script_measures_prints_and_writes(tmp_path):
     assert [row["bar"] is None for row in written["results"]["raci"]] == [False, False, True]
     assert written["results"]["raci"][1]["ratio"]["median"] < 1, "retrieval is a part of the step"
     assert [row["theirs"] is None for row in written["results"]["gather"]] == [False, False, False, True]
-    assert written["results"]["step"][0]["bar"] == {"limit": 1.15, "at_least": False}
+    assert written["results"]["step"][0]["bar"] == {"limit": 1.1, "at_least": False}
     assert written["settings"]["batch"] == 8 and written["machine"]["torch"] == torch.__version__
     assert str(tmp_path) not in json.dumps(written), "where data and results stand is nobody's business"
 
@@ -180,7 +230,10 @@ def test_a_land_grid_is_predicted(tmp_path):
 def test_help_names_every_key():
     done = benchmark("--help")
     assert done.returncode == 0
-    for key in ("speed", "threads", "rounds", "sites", "batch", "batches", "steps", "seed", "output", "data.root"):
+    for key in (
+        *("speed", "threads", "rounds", "sites", "batch", "batches"),
+        *("places", "steps", "seed", "python", "output"),
+    ):
         assert f"\n  {key} = " in done.stdout
 
 

@@ -1,4 +1,4 @@
-"""A training step through the whole Lightning stack against a bare PyTorch loop on the same batches.
+"""A training step of the LSTM and of RACI through all of Lightning against a bare PyTorch loop on the same batches.
 
 Both sides alternate inside one training: after every few steps of Lightning, a callback lets the bare loop do the same
 steps on the very batches that Lightning has just used. The bare loop finds its batches gathered, logs and checks
@@ -15,24 +15,29 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from raciflux.config.models import LstmConfig
+from raciflux.config.raci import RaciConfig
 from raciflux.config.schema import Config, TrainerConfig
 from raciflux.config.transfer import StageConfig
 from raciflux.contracts import Batch
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.modules.losses import masked_squared_error
+from raciflux.modules.raci import Raci
 from raciflux.workflow.progress import RunProgress
-from raciflux.workflow.stages import StageFolder, build_module, fit, quiet
+from raciflux.workflow.stages import StageFolder, build_bank, build_module, fit, quiet
 from torch import Tensor, nn
 
 from .made_up import data_module
 from .settings import Settings
 from .timing import Bar, Row, Spread, paired, torch_threads
 
-STEP_BAR = Bar(1.15, at_least=False)
+STEP_BAR = Bar(1.10, at_least=False)
+SMALL = 8  # the smaller batch is this part of the larger
 SAME = 1e-6  # largest difference of the two losses of a step
+MODELS = {"LSTM": LstmConfig(hidden=64), "RACI": RaciConfig(hidden=64)}
 
 
 class BareLoop:
@@ -50,12 +55,17 @@ class BareLoop:
     def step(self, batch: Batch) -> Tensor:
         """Learn from one batch and return its loss."""
         self.optimizer.zero_grad()
-        loss = masked_squared_error(self.network(batch)[..., 0], batch["target"], batch["target_mask"])
+        loss = self._loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own gap
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()
         return loss.detach()
+
+    def _loss(self, batch: Batch) -> Tensor:
+        if isinstance(self.network, Raci):
+            return self.network.training_loss(batch, _squared_error)
+        return _squared_error(self.network(batch), batch["target"], batch["target_mask"])
 
 
 @dataclass
@@ -120,29 +130,38 @@ class Alternate(Callback):
 
 
 def measure(settings: Settings, threads: Sequence[int]) -> list[Row]:
-    """Measure each number of threads.
+    """Measure each model, with small and large batches, at each number of threads.
 
     Raises
     ------
     RuntimeError
         If the two sides did not train alike: then their times cannot be compared.
     """
-    data = data_module(settings.sites, settings.batch, settings.seed)
-    return [_row(train(settings, data, count), count) for count in threads]
+    rows = []
+    for batch in (max(settings.batch // SMALL, 1), settings.batch):
+        data = data_module(settings.sites, batch, settings.seed)
+        rows += [
+            _row(train(settings, data, count, name), f"{name}, batch {batch}", count)
+            for name in MODELS
+            for count in threads
+        ]
+    return rows
 
 
-def train(settings: Settings, data: FluxDataModule, threads: int) -> Trace:
-    """Train our LSTM on both sides, round by round; the first round warms up and is dropped from the times."""
+def train(settings: Settings, data: FluxDataModule, threads: int, name: str) -> Trace:
+    """Train a model on both sides, round by round; the first round warms up and is dropped from the times."""
     quiet()
     steps = (settings.rounds + 1) * settings.steps
-    stage = StageConfig(steps=steps, batch_size=settings.batch, check_every=steps)
+    stage = StageConfig(steps=steps, batch_size=data.batch_size, check_every=steps)
     config = Config(
         experiment="speed",
         seed=settings.seed,
-        model=LstmConfig(hidden=64),
+        model=MODELS[name],
         trainer=TrainerConfig(accelerator="cpu", progress=False),
     )
-    module = build_module(config, stage, data, bank=None)
+    bank = build_bank(config, data)
+    guess = np.zeros((*data.training_days.shape, len(data.roles.targets)), np.float32) if bank else None
+    module = build_module(config, stage, data, bank, guess=guess)
     alternate = Alternate(BareLoop(copy.deepcopy(module.network), stage), settings.steps)
     with torch_threads(threads), _determinism_restored(), tempfile.TemporaryDirectory() as folder:
         progress = RunProgress(steps, visible=False)
@@ -155,10 +174,14 @@ def train(settings: Settings, data: FluxDataModule, threads: int) -> Trace:
     return trace
 
 
-def _row(trace: Trace, threads: int) -> Row:
+def _row(trace: Trace, what: str, threads: int) -> Row:
     ours, bare = (1000 * Spread.of(seconds).median for seconds in (trace.lightning, trace.bare))
     ratio = paired(trace.lightning, trace.bare)
-    return Row("through Lightning, against a bare PyTorch loop", threads, ours, bare, "ms/step", ratio, STEP_BAR)
+    return Row(f"{what}: Lightning, against a bare PyTorch loop", threads, ours, bare, "ms/step", ratio, STEP_BAR)
+
+
+def _squared_error(raw: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    return masked_squared_error(raw[..., 0], target, mask)
 
 
 @contextmanager
