@@ -36,14 +36,17 @@ def measure_speed(arguments: Sequence[str], console: Console) -> None:
         print_rows(f"retrieval: {retrieval.K} of {settings.places:,} places", rows["retrieval"], console)
     if "xmethanewet" in settings.speeds:
         rows["xmethanewet"] = xmethanewet.measure(settings, threads)
-        print_rows(f"xmethanewet: batches of {settings.batch} x 365 x 15 and targets", rows["xmethanewet"], console)
-    if "neuralhydrology" in settings.speeds:
+        print_rows("xmethanewet: batches of 128 x 365 x 15, and targets", rows["xmethanewet"], console)
+    for name, measure, title in (
+        ("neuralhydrology", neuralhydrology.measure, "as many days of a window as ours"),
+        ("neuralhydrology_default", neuralhydrology.measure_default, "its default, the last day of a window"),
+    ):
         why_not = neuralhydrology.missing(settings)
-        if why_not is None:
-            rows["neuralhydrology"] = neuralhydrology.measure(settings, threads[-1])
-            print_rows("neuralhydrology: LSTM 64 on 365 days of 30 towers", rows["neuralhydrology"], console)
-        else:
-            console.print(f"neuralhydrology: skipped, {why_not}", highlight=False, soft_wrap=True)
+        if name in settings.speeds and why_not is None:
+            rows[name] = measure(settings, threads[-1])
+            print_rows(f"{name}: LSTM 64 on 365 days of 30 towers, {title}", rows[name], console)
+        elif name in settings.speeds:
+            console.print(f"{name}: skipped, {why_not}", highlight=False, soft_wrap=True)
     if "half_hours" in settings.speeds:
         rows["half_hours"] = half_hours.measure(settings, threads[-1])
         print_rows("half_hours: a FLUXNET table to days", rows["half_hours"], console)

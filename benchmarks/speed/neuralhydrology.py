@@ -46,7 +46,7 @@ TRAIN, VALIDATION = 30, 8  # towers
 WARMUP, SCORED = 90, 275
 YEARS = 3  # that a tower has to be known for
 PARTS, STEPS = 8, 10  # a training is so many turns of so many steps
-SEEDS = 3  # trainings to the same loss, and evaluations
+TRAININGS = 3  # to the same loss, and evaluations, at most
 WINDOWS, LOSS = Bar(1.2, at_least=True), Bar(1.5, at_least=True)
 DAYS, EVALUATION = Bar(100.0, at_least=True), Bar(30.0, at_least=True)
 
@@ -100,6 +100,8 @@ class Turns:
 
     ours: list[float] = field(default_factory=list)  # seconds
     theirs: list[float] = field(default_factory=list)
+    our_processor: list[float] = field(default_factory=list)  # seconds of the processor, which other programs share
+    their_processor: list[float] = field(default_factory=list)
     days: list[int] = field(default_factory=list)  # known days that our windows were trained on
     our_loss: list[float] = field(default_factory=list)  # squared units, on the same validation days
     their_loss: list[float] = field(default_factory=list)
@@ -120,11 +122,11 @@ class Alternate(Callback):
 
     def __init__(self, peer: Peer, judge: "Judge | None") -> None:
         self.peer, self.judge, self.turns = peer, judge, Turns()
-        self.steps, self.days, self.started = 0, 0, 0.0
+        self.steps, self.days, self.started, self.busy = 0, 0, 0.0, 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock."""
-        self.started = time.perf_counter()
+        """Start the clocks."""
+        self.started, self.busy = time.perf_counter(), time.process_time()
 
     def on_train_batch_end(
         self,
@@ -141,14 +143,17 @@ class Alternate(Callback):
             return
         turns = self.turns
         turns.ours.append(time.perf_counter() - self.started)
+        turns.our_processor.append(time.process_time() - self.busy)
         turns.days.append(self.days + int(batch["target_mask"].sum()))
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        turns.theirs.append(self.peer.ask("train", rate=rate)["seconds"])
+        spent = self.peer.ask("train", rate=rate)
+        turns.theirs.append(spent["seconds"])
+        turns.their_processor.append(spent["processor"])
         if self.judge is not None:
             assert isinstance(pl_module, FluxModule)
             turns.our_loss.append(self.judge.loss(pl_module))
             turns.their_loss.append(self.peer.ask("loss", windows=str(self.judge.file))["loss"])
-        self.days, self.started = 0, time.perf_counter()
+        self.days, self.started, self.busy = 0, time.perf_counter(), time.process_time()
 
 
 class Judge:
@@ -185,7 +190,7 @@ def missing(settings: Settings) -> str | None:
 
 
 def measure(settings: Settings, threads: int) -> list[Row]:
-    """Measure both ways that neuralhydrology can be asked to predict."""
+    """Measure trainings in which theirs predicts as many days of a window as ours."""
     quiet()
     config, data = towers(settings)
     with torch_threads(threads), tempfile.TemporaryDirectory() as made:
@@ -194,27 +199,38 @@ def measure(settings: Settings, threads: int) -> list[Row]:
         judge = Judge(data, folder / "validation.npz")
         sequences = [
             train(settings, config, data, folder / f"sequences{seed}", SCORED, threads, judge, seed)[0]
-            for seed in range(settings.seed, settings.seed + SEEDS)
+            for seed in range(settings.seed, settings.seed + min(settings.rounds, TRAININGS))
         ]
-        last_day, evaluations = train(settings, config, data, folder / "last_day", 1, threads, None, settings.seed)
-    windows = STEPS * settings.batch
-    ours, theirs = ([windows / s for turns in sequences for s in of(turns)[1:]] for of in (_ours, _theirs))
+    ours, theirs, our_busy, their_busy = (
+        [STEPS * settings.batch / seconds for turns in sequences for seconds in getattr(turns, name)[1:]]
+        for name in ("ours", "theirs", "our_processor", "their_processor")
+    )
     reached = [turns.to_the_same_loss() for turns in sequences]
-    our_days = [days / s for days, s in zip(last_day.days[1:], last_day.ours[1:], strict=True)]
-    their_days = [windows / s for s in last_day.theirs[1:]]
+    our_time, their_time = ([both[side] for both in reached] for side in (0, 1))
+    what = f"training, predict_last_n={SCORED}"
+    return [
+        _row(what, threads, ours, theirs, "windows/s", paired(ours, theirs), WINDOWS),
+        _row(f"{what}, a second of the processor", threads, our_busy, their_busy, "windows/s",
+             paired(our_busy, their_busy), None),
+        _row("training to the same validation loss", threads, our_time, their_time, "s",
+             paired(their_time, our_time), LOSS),
+    ]  # fmt: skip
+
+
+def measure_default(settings: Settings, threads: int) -> list[Row]:
+    """Measure training and evaluation with theirs as it comes: of each window it predicts the last day."""
+    quiet()
+    config, data = towers(settings)
+    with torch_threads(threads), tempfile.TemporaryDirectory() as made:
+        write_sites(data, Path(made))
+        turns, evaluations = train(settings, config, data, Path(made) / "last_day", 1, threads, None, settings.seed)
+    ours = [days / seconds for days, seconds in zip(turns.days[1:], turns.ours[1:], strict=True)]
+    theirs = [STEPS * settings.batch / seconds for seconds in turns.theirs[1:]]
     predicting, testing = zip(*evaluations, strict=True)
     return [
-        _row(f"training, predict_last_n={SCORED}", threads, ours, theirs, "windows/s", paired(ours, theirs), WINDOWS),
-        _row(
-            "training to the same validation loss", threads, *zip(*reached, strict=True), "s",
-            paired([b for _, b in reached], [a for a, _ in reached]), LOSS,
-        ),
-        _row("training, its default", threads, our_days, their_days, "days/s", paired(our_days, their_days), DAYS),
-        _row(
-            "evaluation of all sites, its default", threads, predicting, testing, "s",
-            paired(testing, predicting), EVALUATION,
-        ),
-    ]  # fmt: skip
+        _row("training", threads, ours, theirs, "days/s", paired(ours, theirs), DAYS),
+        _row("evaluation of all sites", threads, predicting, testing, "s", paired(testing, predicting), EVALUATION),
+    ]
 
 
 def towers(settings: Settings) -> tuple[Config, FluxDataModule]:
@@ -274,7 +290,7 @@ def train(
         alternate = Alternate(peer, judge)
         fit(config, stage, StageFolder(folder, "speed"), data, module, [alternate], [], progress)
         if judge is None:
-            for _ in range(SEEDS):
+            for _ in range(min(settings.rounds, TRAININGS)):
                 started = time.perf_counter()
                 predict_days(config, module, data)
                 evaluations.append((time.perf_counter() - started, peer.ask("evaluate")["seconds"]))
@@ -301,15 +317,7 @@ def its_settings(data: FluxDataModule, folder: Path, stage: StageConfig, last: i
     }  # fmt: skip
 
 
-def _ours(turns: Turns) -> list[float]:
-    return turns.ours
-
-
-def _theirs(turns: Turns) -> list[float]:
-    return turns.theirs
-
-
 def _row(
-    what: str, threads: int, ours: Sequence[float], theirs: Sequence[float], unit: str, ratio: Spread, bar: Bar
+    what: str, threads: int, ours: Sequence[float], theirs: Sequence[float], unit: str, ratio: Spread, bar: Bar | None
 ) -> Row:
     return Row(what, threads, Spread.of(ours).median, Spread.of(theirs).median, unit, ratio, bar)

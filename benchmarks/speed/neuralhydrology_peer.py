@@ -34,10 +34,10 @@ class Peer:
         for group in self.trainer.optimizer.param_groups:
             group["lr"] = rate
         self.parts += 1
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         self.trainer._train_epoch(epoch=self.parts)
         self.trainer.experiment_logger.summarise()
-        return {"seconds": time.perf_counter() - started}
+        return {"seconds": time.perf_counter() - started, "processor": time.process_time() - busy}
 
     def loss(self, windows: str) -> dict[str, float]:
         """Return the mean squared error, in units, over the known days of the windows of a file."""

@@ -10,7 +10,11 @@ from raciflux.errors import UserError
 from ..keys import lines_of, settings_of
 
 SPEEDS = ("gather", "step", "raci", "read")
-ON_REQUEST = ("retrieval", "xmethanewet", "neuralhydrology", "half_hours", "grids", "global")  # long, or large on disk
+# long, or large on disk
+ON_REQUEST = (
+    *("retrieval", "xmethanewet", "neuralhydrology", "neuralhydrology_default"),
+    *("half_hours", "grids", "global"),
+)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from .timing import Bar, Row, Spread, paired, rates, torch_threads
 BAR = Bar(80.0, at_least=True)
 SHARE = 16  # their side is slow: a round takes this part of the batches
 YEARS = DAYS // WINDOW
+THEIR_BATCH = 128
 OURS, THEIRS = "resident gather", "memory map per item"
 FLUX = 1.0 / 23  # their targets are divided by 23
 
@@ -50,14 +51,14 @@ class MappedItems(Dataset[Pair]):
 
 
 class ResidentPairs:
-    """Ours: drivers and targets gathered from two resident tables."""
+    """Ours: drivers and targets beside each other in one resident table, gathered together."""
 
-    def __init__(self, tables: Sequence[Tensor], chosen: Sequence[Window], batch: int, seed: int) -> None:
-        self.gathers = [ResidentGather(table, chosen, batch, seed) for table in tables]
+    def __init__(self, table: Tensor, chosen: Sequence[Window], batch: int, seed: int) -> None:
+        self.gather = ResidentGather(table, chosen, batch, seed)
 
     def __iter__(self) -> Iterator[Pair]:
-        for drivers, flux in zip(*self.gathers, strict=True):
-            yield drivers, flux[..., 0]
+        for both in self.gather:
+            yield both[..., :-1], both[..., -1]
 
 
 def measure(settings: Settings, threads: Sequence[int]) -> list[Row]:
@@ -84,12 +85,13 @@ def loaders(settings: Settings, batches: int, folder: Path) -> dict[str, Iterabl
         np.save(folder / f"drivers{year}.npy", table[:, days].numpy())
         np.save(folder / f"fluxes{year}.npy", flux[:, days, 0].numpy())
     rng = torch.Generator().manual_seed(settings.seed)
-    size = (batches * settings.batch,)
+    batch = min(settings.batch, THEIR_BATCH)
+    size = (batches * batch,)
     site, year_of = torch.randint(0, settings.sites, size, generator=rng), torch.randint(0, YEARS, size, generator=rng)
     chosen = list(zip(site.tolist(), (year_of * WINDOW).tolist(), strict=True))
     return {
-        OURS: ResidentPairs(((table - mean) / std, flux * FLUX), chosen, settings.batch, settings.seed),
-        THEIRS: collated(MappedItems(folder, chosen, mean, std), settings.batch, settings.seed),
+        OURS: ResidentPairs(torch.cat([(table - mean) / std, flux * FLUX], -1), chosen, batch, settings.seed),
+        THEIRS: collated(MappedItems(folder, chosen, mean, std), batch, settings.seed),
     }
 
 

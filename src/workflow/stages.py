@@ -31,6 +31,7 @@ from ..modules.flux_module import FluxModule
 from ..modules.knowledge import knowledge_of
 from ..modules.raci import Raci
 from ..retrieval.bank import Bank
+from .memory import keep_freed_memory
 from .patience import Patience
 from .progress import MONITOR, RunProgress
 from .rank import Rank
@@ -173,6 +174,7 @@ def _train(
     loggers: Sequence[Logger] = (),
 ) -> lightning.Trainer:
     """Train as one of several ranks, or alone; ``reports`` and ``loggers`` are those of rank zero."""
+    keep_freed_memory()
     trainer = _trainer(config, stage, folder, [*callbacks, *reports], loggers, rank)
     lightning.seed_everything(config.seed, verbose=False)
     trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
