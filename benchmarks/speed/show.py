@@ -20,6 +20,8 @@ from .timing import Row, Spread
 
 PACKAGES = ("torch", "lightning", "numpy", "pandas", "polars", "xarray", "scikit-learn", "scipy")
 
+PLACES = ("output=", "data.root=", "python=")  # where something stands on this machine is no part of a result
+
 
 def machine() -> dict[str, str | int]:
     """Return the hardware, the versions and the date."""
@@ -61,8 +63,8 @@ def write_json(
     path: Path, settings: Settings, rows: Mapping[str, Sequence[Row]], loads: Sequence[Sequence[float]]
 ) -> None:
     """Write settings, machine, load average before and after, and every row."""
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith(("output=", "data.root="))]
-    asked = {name: value for name, value in asdict(settings).items() if name not in ("data", "output")}
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith(PLACES)]
+    asked = {name: value for name, value in asdict(settings).items() if name not in ("data", "output", "python")}
     content = {
         "command": " ".join(["python scripts/benchmark.py", *arguments]),
         "settings": asked,
