@@ -120,7 +120,7 @@ def test_ways_that_find_something_else_are_not_compared(place, words):
 
 
 def test_time_to_the_same_loss_ends_where_a_side_is_as_good_as_the_worse_ever_was():
-    turns = neuralhydrology.Turns([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], [], [5.0, 3.0, 4.0], [6.0, 5.5, 3.5])
+    turns = neuralhydrology.Turns([1.0] * 3, [2.0] * 3, our_loss=[5.0, 3.0, 4.0], their_loss=[6.0, 5.5, 3.5])
     assert turns.to_the_same_loss() == (2.0, 6.0)
     turns.their_loss[:] = [2.9, 3.1, 3.2]
     assert turns.to_the_same_loss() == (2.0, 2.0)
