@@ -3,14 +3,18 @@
 import os
 import resource
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 from raciflux.stopping import Stopped
+from raciflux.workflow.seeded_steps import SeededSteps
 
 COUNT: Counter[str] = Counter()  # of the faults that were brought about, by their kind
 WHOLE, FAILED, STOPPED = 0, 1, 2  # exit status of a session that came to its end, met an error, or was asked to stop
@@ -18,27 +22,51 @@ Step = tuple[Any, str]  # where a function is found, and its name
 WRITING: tuple[Step, ...] = ((Path, "write_bytes"), (os, "fsync"), (Path, "rename"))
 
 
-def session(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> int:
-    """Run a session in a copy of this process, and return its exit status; of one that was killed, minus the signal."""
-    sys.stdout.flush(), sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        status = FAILED
-        try:
+@dataclass(frozen=True)
+class Ended:
+    """How a session ended: its exit status, of one that was killed minus the signal, and what its last error said."""
+
+    status: int
+    said: str
+
+
+def session(work: Callable[[], object], before: Callable[[], object] | None = None) -> Ended:
+    """Run a session in a process of its own.
+
+    It comes from a server that has only loaded the libraries: in a copy of this process polars would wait for the
+    threads of the original. Hence both functions have to be found by their names.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["raciflux.workflow.train"])
+    near, far = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(work, before, far), daemon=True)
+    process.start()
+    far.close()
+    try:
+        said = near.recv()
+    except EOFError:
+        said = ""
+    process.join()
+    assert process.exitcode is not None
+    return Ended(process.exitcode, said)
+
+
+def _run(work: Callable[[], object], before: Callable[[], object] | None, told: Connection) -> None:
+    status, said = WHOLE, ""
+    try:
+        if before is not None:
             before()
-            work()
-            status = WHOLE
-        except Stopped:
-            status = STOPPED
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        work()
+    except Stopped:
+        status = STOPPED
+    except BaseException as error:
+        status, said = FAILED, str(error)
+    told.send(said)
+    os._exit(status)
 
 
-def killed_at(number: int) -> Callable[[], None]:
-    """Return what has a process killed before its ``number``-th step of writing a file; a write, when half is done."""
+def kill_at(number: int) -> None:
+    """Have this process killed before its ``number``-th step of writing a file; a write, when half is done."""
     patch, steps = pytest.MonkeyPatch(), 0
 
     def watched(where: Any, name: str) -> None:
@@ -55,21 +83,31 @@ def killed_at(number: int) -> Callable[[], None]:
 
         patch.setattr(where, name, step)
 
-    def begin() -> None:
-        for where, name in WRITING:
-            watched(where, name)
-
-    return begin
+    for where, name in WRITING:
+        watched(where, name)
 
 
-def killed_after(seconds: float) -> Callable[[], None]:
-    """Return what has a process killed by the kernel after some time, whatever it is doing."""
+def kill_after(seconds: float) -> None:
+    """Have this process killed by the kernel after some time, whatever it is doing."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
-    def begin() -> None:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
 
-    return begin
+def before_step(step: int, fault: Callable[[], object]) -> None:
+    """Have a fault come before a step of the training."""
+    begin = SeededSteps.on_train_batch_start
+
+    def disturbed(self: SeededSteps, trainer: lightning.Trainer, *others: Any) -> None:
+        if trainer.global_step == step:
+            fault()
+        begin(self, trainer, *others)
+
+    pytest.MonkeyPatch().setattr(SeededSteps, "on_train_batch_start", disturbed)
+
+
+def kill() -> None:
+    """Kill this process."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fill_the_disk() -> None:

@@ -6,9 +6,7 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import lightning
 import numpy as np
 import pytest
 import xarray as xr
@@ -31,13 +29,25 @@ from raciflux.evaluation.run_folder import RunFolder
 from raciflux.modules.checkpoints import load_checkpoint
 from raciflux.workflow.prepare import Prepared
 from raciflux.workflow.progress import RunProgress
-from raciflux.workflow.seeded_steps import SeededSteps
 from raciflux.workflow.stages import quiet
 from raciflux.workflow.train import run_fold
 
 from worlds import CLUSTER_KM, clusters, tiny_cube
 
-from .faults import COUNT, FAILED, STOPPED, WHOLE, fill_the_disk, flip, killed_after, killed_at, session, tear
+from .faults import (
+    COUNT,
+    FAILED,
+    STOPPED,
+    WHOLE,
+    before_step,
+    fill_the_disk,
+    flip,
+    kill,
+    kill_after,
+    kill_at,
+    session,
+    tear,
+)
 
 PAIR = "terrestrial_gpp"
 SPLIT = SplitConfig(folds=3, min_scored_days=30, cluster_km=CLUSTER_KM)
@@ -75,7 +85,7 @@ def run(prepared: Prepared, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert session(lambda: run(prepared, folder)) == WHOLE
+    assert session(partial(run, prepared, folder)).status == WHOLE
     return RunFolder(folder).predictions().load()
 
 
@@ -90,6 +100,13 @@ def told(request: pytest.FixtureRequest) -> Iterator[None]:
         )
 
 
+def asked_to_stop(prepared: Prepared, folder: Path, after: float) -> None:
+    with stopping.listening():
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
+        signal.setitimer(signal.ITIMER_REAL, after)
+        run(prepared, folder)
+
+
 def check(folder: Path, undisturbed: xr.Dataset) -> None:
     said = RunFolder(folder).predictions().load()
     keys = list(itertools.product(said["site_id"].to_numpy().tolist(), said["time"].to_numpy().tolist()))
@@ -97,31 +114,15 @@ def check(folder: Path, undisturbed: xr.Dataset) -> None:
     xr.testing.assert_identical(said, undisturbed)
 
 
-def broken_off(prepared: Prepared, folder: Path, step: int) -> None:
-    """Have a session killed before a step."""
-
-    start = SeededSteps.on_train_batch_start
-
-    def killed(self: SeededSteps, trainer: lightning.Trainer, *others: Any) -> None:
-        if trainer.global_step == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        start(self, trainer, *others)
-
-    def begin() -> None:
-        pytest.MonkeyPatch().setattr(SeededSteps, "on_train_batch_start", killed)
-
-    assert session(lambda: run(prepared, folder), begin) == -signal.SIGKILL
-
-
-@pytest.mark.parametrize("share", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", [18, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_while_it_writes(prepared, undisturbed, tmp_path, share):
-    """At every step of every file that a run writes; by default at each ninth."""
+    """At every step of every file that a run writes; by default at each eighteenth."""
     for number in itertools.count(share // 2, share):
         folder = tmp_path / str(number)
-        if session(partial(run, prepared, folder), killed_at(number)) == WHOLE:
+        if session(partial(run, prepared, folder), partial(kill_at, number)).status == WHOLE:
             break
         COUNT["kill -9 while a file is written"] += 1
-        assert session(partial(run, prepared, folder)) == WHOLE
+        assert session(partial(run, prepared, folder)).status == WHOLE
         check(folder, undisturbed)
     assert 40 < number < 70  # steps of writing that a run has
 
@@ -136,7 +137,8 @@ def moment(rng: np.random.Generator, number: int) -> float:
 def test_killed_again_and_again_at_any_moment(prepared, undisturbed, tmp_path, seed):
     rng = np.random.default_rng(seed)
     for number in range(100):
-        if session(lambda: run(prepared, tmp_path / "run"), killed_after(moment(rng, number))) == WHOLE:
+        after = moment(rng, number)
+        if session(partial(run, prepared, tmp_path / "run"), partial(kill_after, after)).status == WHOLE:
             break
         COUNT["kill -9 at a random moment"] += 1
     check(tmp_path / "run", undisturbed)
@@ -146,15 +148,8 @@ def test_killed_again_and_again_at_any_moment(prepared, undisturbed, tmp_path, s
 @pytest.mark.parametrize("seed", range(10))
 def test_asked_to_stop_again_and_again_at_any_moment(prepared, undisturbed, tmp_path, seed):
     rng = np.random.default_rng(seed)
-
-    def asked(after: float) -> None:
-        with stopping.listening():
-            signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
-            signal.setitimer(signal.ITIMER_REAL, after)
-            run(prepared, tmp_path / "run")
-
     for number in range(100):
-        ended = session(partial(asked, moment(rng, number)))
+        ended = session(partial(asked_to_stop, prepared, tmp_path / "run", moment(rng, number))).status
         if ended == WHOLE:
             break
         assert ended == STOPPED
@@ -166,31 +161,20 @@ def test_asked_to_stop_again_and_again_at_any_moment(prepared, undisturbed, tmp_
     "fault", [tear, lambda path: flip(path, 0.3), lambda path: flip(path, 0.7), lambda path: path.write_bytes(b"")]
 )
 def test_killed_and_its_checkpoint_damaged(prepared, undisturbed, tmp_path, fault):
-    broken_off(prepared, tmp_path, 7)
+    assert session(partial(run, prepared, tmp_path), partial(before_step, 7, kill)).status == -signal.SIGKILL
     fault(tmp_path / CHECKPOINTS / "last.ckpt")
     COUNT.update(["kill -9 in the middle of a step", "checkpoint damaged"])
-    assert session(lambda: run(prepared, tmp_path)) == WHOLE
+    assert session(partial(run, prepared, tmp_path)).status == WHOLE
     check(tmp_path, undisturbed)
 
 
-def test_the_disk_is_full_while_a_checkpoint_is_written(prepared, undisturbed, tmp_path, capfd):
-    begin = SeededSteps.on_train_batch_start
-
-    def full(self: SeededSteps, trainer: lightning.Trainer, *others: Any) -> None:
-        if trainer.global_step == 5:
-            fill_the_disk()
-        begin(self, trainer, *others)
-
+def test_the_disk_is_full_while_a_checkpoint_is_written(prepared, undisturbed, tmp_path):
     for _ in range(2):  # full still when the run is gone on with
-        ended = session(
-            lambda: run(prepared, tmp_path),
-            lambda: pytest.MonkeyPatch().setattr(SeededSteps, "on_train_batch_start", full),
-        )
-        assert ended == FAILED
+        ended = session(partial(run, prepared, tmp_path), partial(before_step, 5, fill_the_disk))
+        assert ended.status == FAILED
         COUNT["disk full"] += 1
-        said = capfd.readouterr().err.strip().splitlines()
-        assert len(said) == 1 and "last.ckpt: cannot be written (File too large); make room there" in said[0]
+        assert "last.ckpt: cannot be written (File too large); make room there" in ended.said
         assert load_checkpoint(tmp_path / CHECKPOINTS / "last.ckpt")["global_step"] == 4
-    assert session(lambda: run(prepared, tmp_path)) == WHOLE
+    assert session(partial(run, prepared, tmp_path)).status == WHOLE
     check(tmp_path, undisturbed)
     assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"], "nothing half written is left"
