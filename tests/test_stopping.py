@@ -6,6 +6,8 @@ import signal
 import pytest
 from raciflux import stopping
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
+
 
 def send(number):
     os.kill(os.getpid(), number)

@@ -56,6 +56,7 @@ def _bare(module: FluxModule, data: FluxDataModule) -> tuple[FluxModule, FluxDat
     """Return both without what a training left in them: its trainer, which stays where it is, and its penalties."""
     module, data = copy(module), copy(data)
     module.trainer, module.penalties, module.domains, data.trainer = None, {}, None, None
+    vars(module).pop("forward", None)  # of the original, and put there by Lightning's DDP
     return module, data
 
 

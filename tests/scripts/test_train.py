@@ -166,6 +166,7 @@ def signalled_at(monkeypatch: pytest.MonkeyPatch, where: str, number: signal.Sig
     monkeypatch.setattr(owner, place[1], asked)
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_asked_to_stop_anywhere_it_ends_and_goes_on_to_the_same_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,5 +224,5 @@ def test_time_that_leaves_some_to_train_is_taken(tmp_path, text):
 
 def test_a_page_may_say_that_points_are_never_warned(sweep, programs):
     stand_in(programs, "sbatch", "17\n")
-    submit(sweep, [0], ClusterConfig(warn=None), SCRIPT)
+    submit(sweep, [0], {}, ClusterConfig(warn=None), SCRIPT)
     assert not any(option.startswith("--signal") for option in asked(programs, "sbatch"))
