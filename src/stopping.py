@@ -124,19 +124,28 @@ def stop(by: signal.Signals = signal.SIGTERM) -> NoReturn:
 @contextmanager
 def held_back() -> Iterator[None]:
     """Have processes that the body starts never hear these signals; those that come meanwhile are heard after it."""
+    asked, waits = is_asked(), _session.waits
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _session.waits = True  # the kernel may hand a signal to another thread, which blocks nothing
     try:
         yield
     finally:
+        _session.waits = waits
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if is_asked() and not asked and not waits:
+        _act(_session.asked)
 
 
 def _heard(number: int, frame: FrameType | None) -> None:
     """Remember the first signal; a cluster may send it twice, and a second Ctrl-C is meant."""
     again, _session.asked = is_asked(), _session.asked or signal.Signals(number)
-    if number == signal.SIGINT and (again or not _session.waits):
-        _session.raised = True
+    if (not _session.waits and not again) or (again and number == signal.SIGINT):
+        _act(number)
+
+
+def _act(number: int | None) -> NoReturn:
+    """End the command wherever it is."""
+    _session.raised = True
+    if number == signal.SIGINT:
         raise KeyboardInterrupt
-    if not again and not _session.waits:
-        _session.raised = True
-        stop()
+    stop()

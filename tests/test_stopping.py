@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 
 import pytest
 from raciflux import stopping
@@ -69,10 +71,29 @@ def test_what_a_library_makes_of_being_stopped_is_no_defect():
         raise RuntimeError("a defect")
 
 
-def test_held_back_signals_come_later():
+@pytest.mark.parametrize("number", stopping.SIGNALS)
+def test_held_back_signals_come_later(number):
+    over, reached = threading.Event(), []
+    other = threading.Thread(target=over.wait)  # of a library, which blocks nothing
+    other.start()
+    try:
+        with pytest.raises((stopping.Stopped, KeyboardInterrupt)), stopping.listening():
+            with stopping.held_back():
+                signal.pthread_kill(other.ident, number)
+                while not stopping.is_asked():
+                    time.sleep(0.001)
+                reached.append("the end of what is held back")
+            reached.append("what follows")
+    finally:
+        over.set()
+        other.join()
+    assert reached == ["the end of what is held back"]
+
+
+def test_a_signal_to_the_one_thread_that_there_is_comes_later_too():
     with pytest.raises(stopping.Stopped), stopping.listening():
         with stopping.held_back():
-            send(signal.SIGUSR1)
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
             reached = True
         reached = False
     assert reached
