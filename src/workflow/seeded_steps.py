@@ -28,6 +28,12 @@ class SeededSteps(Callback):
         batch: Any,  # noqa: ANN401  Lightning's signature
         batch_idx: int,
     ) -> None:
-        """Seed the generators of all devices."""
+        """Seed the generators of the processor and of the GPUs in use.
+
+        ``torch.manual_seed`` would also write down the call stack for each kind of device that is not in use.
+        """
         mixed = np.random.SeedSequence([self.seed, trainer.global_step, trainer.global_rank])
-        torch.manual_seed(int(mixed.generate_state(1)[0]))
+        seed = int(mixed.generate_state(1)[0])
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.manual_seed_all(seed)
