@@ -62,6 +62,7 @@ def listening() -> Iterator[None]:
     Stopped
         Also where a library met what the handler raised, and made an error of its own of it.
     """
+    vars(_session).update(vars(_Session()))  # what was kept before this command does not count
     taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, _heard) for number in taken}
     try:

@@ -25,6 +25,13 @@ def test_outside_of_steps_a_signal_ends_the_command_at_once():
     assert not stopping.is_asked()
 
 
+def test_what_another_command_kept_does_not_count():
+    stopping.keep()
+    with pytest.raises(stopping.Stopped) as stopped, stopping.listening():
+        send(signal.SIGTERM)
+    assert not stopped.value.kept
+
+
 @pytest.mark.parametrize("number", stopping.SIGNALS)
 def test_while_it_takes_steps_a_signal_waits_for_the_end(number, tmp_path):
     done = []
