@@ -119,6 +119,7 @@ def test_each_goes_on_with_its_own_run_of_wandb(story: Story) -> None:
     assert len(list(story.folder.glob("0*"))) == 3, "no other run folder was made"
 
 
+@pytest.mark.slow
 def test_a_point_on_two_nodes_makes_room_and_goes_on(slurm: None, tmp_path: Path) -> None:
     page = tmp_path / "page.yaml"
     page.write_text("nodes: 2\nwarn: 5\n")
