@@ -247,7 +247,7 @@ def test_damaged_data_are_one_line(tmp_path):
 @pytest.mark.data
 @pytest.mark.slow
 def test_reading_counts_every_site_day(data_root):
-    if reading.missing(str(data_root)):
+    if reading.missing(parse_settings([f"data.root={data_root}"])):
         pytest.skip("no FLUXNET2015 here")
     measured = reading.read_once(str(data_root), threads=1)
     assert measured["site_days"] == 447_067

@@ -186,7 +186,7 @@ def missing(settings: Settings) -> str | None:
     """Return why nothing can be compared, or None if it can."""
     if settings.python is None:
         return INSTALL
-    return reading.missing(settings.data.root)
+    return reading.missing(settings)
 
 
 def measure(settings: Settings, threads: int) -> list[Row]:

@@ -17,8 +17,9 @@ MEMORY_BAR = Bar(2.0, at_least=False)  # GB
 PROCESSES = 3  # at most, however many rounds
 
 
-def missing(root: str) -> str | None:
+def missing(settings: Settings) -> str | None:
     """Return why reading cannot be measured, or None if it can."""
+    root = settings.data.root
     if (Path(root) / TABLE).is_file():
         return None
     return f"no {TABLE} in {root}; set data.root or the variable RACIFLUX_DATA"

@@ -34,7 +34,7 @@ _SCRIPT = """\
 command=("$@")
 set --
 set -eo pipefail
-export OMP_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-1}}"
+unset OMP_NUM_THREADS POLARS_MAX_THREADS  # of the machine it was submitted from; the command counts its own cores
 {activate}
 exec {launcher}"${{command[@]}}" "$SLURM_ARRAY_TASK_ID"
 """

@@ -26,7 +26,8 @@ from ..evaluation.run_folder import COORDINATE_ATTRS
 from .apply import FinishedRun, predict_cube
 from .partial_store import growing
 
-SITE_DAYS = 1_000_000  # of a block, padding of the windows counted: about 1 GB at fifteen drivers
+SITE_DAYS = 500_000  # of a block: about 1 GB at fifteen drivers
+PADDING = 1 / 7  # of the memory of a day: what a day costs that only pads a window
 ALIKE = 64  # blocks are multiples of it where they can be: descriptors are made of so many sites at once
 # what of a run folder its predictions are made of
 MODELS = ("config.yaml", "scaler.yaml", "bank.npz", "splits.json", "best.ckpt", "own_prior.json", "own_residuals.json")
@@ -58,7 +59,8 @@ def blocks_of(run: FinishedRun, cube: xr.Dataset, size: int = 0) -> Blocks:
         return Blocks(sites, size or sites)
     window = run.config.data.window
     layout = WindowLayout(window.warmup_days, window.scored_days, window.block_days, window.history_blocks)
-    held = max(1, SITE_DAYS // (days + 2 * layout.days + layout.history * layout.block_days))
+    padding = 2 * layout.days + layout.history * layout.block_days
+    held = max(1, int(SITE_DAYS / (days + PADDING * padding)))
     return Blocks(sites, min(sites, held - held % ALIKE if held >= ALIKE else held))
 
 

@@ -12,8 +12,8 @@ def keep_freed_memory() -> None:
     """Let glibc hand out large blocks anew instead of returning them to the kernel after each use.
 
     The activations of a step are such blocks. A block fresh from the kernel is mapped page by page as it is first
-    written: 106,000 page faults a step of an LSTM (batch 256, 365 days, hidden 64), two fifths of its processor time.
-    Another allocator than glibc's is left as it is.
+    written, a page fault each (``tests/workflow/test_memory.py`` counts them). Another allocator than glibc's is left
+    as it is.
     """
     if platform.libc_ver()[0] != "glibc":
         return

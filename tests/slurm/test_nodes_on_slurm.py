@@ -13,16 +13,16 @@ import xarray as xr
 from raciflux.sweep.plan import load_sweep
 from raciflux.sweep.slurm import told_by_slurm
 from raciflux.sweep.status import DONE, LOST, standings
+from tiny_run import SCRATCH, SILENT, TINY
 
 pytestmark = pytest.mark.slurm
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 KILLED = Path(__file__).with_name("killed_train.py")
 RUN = [
-    *("model=lstm", "model.dropout=0", "compare=[]", "transfer=scratch", "trainer.accelerator=cpu"),
-    *("transfer.finetune.steps=30", "transfer.finetune.check_every=10", "transfer.finetune.batch_size=8"),
-    *("data.source.places=16", "data.source.years=3", "data.split.folds=3", "data.split.fold=0"),
-    *("data.split.min_scored_days=30", "trainer.progress=false", "report=false", "logger.wandb=disabled"),
+    *(*TINY, *SCRATCH, SILENT),
+    *("model.dropout=0", "trainer.accelerator=cpu", "data.split.fold=0"),
+    *("transfer.finetune.steps=30", "transfer.finetune.check_every=10"),
 ]
 ON_TWO_NODES = ["trainer=ddp", "trainer.num_nodes=2"]
 # Who is killed, and when: checkpoints are written at steps 10, 20 and 30. Each session goes on from the one before.

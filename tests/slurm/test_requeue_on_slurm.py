@@ -14,26 +14,19 @@ import xarray as xr
 from raciflux.sweep.plan import load_sweep
 from raciflux.sweep.slurm import told_by_slurm
 from raciflux.sweep.status import Standing, standings
+from tiny_run import SCRATCH, SILENT, TINY
 
 pytestmark = pytest.mark.slurm
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sweep.py"
-GRID = [
-    "label=requeued,signalled,undisturbed",  # three times the same training
-    "model=lstm",
-    "model.hidden=8",
-    "compare=[]",
-    "transfer=scratch",
-    "transfer.finetune.steps=400",
-    "transfer.finetune.check_every=20",
+LONG = [
+    *(*TINY, *SCRATCH),
+    *("model.hidden=8", "transfer.finetune.steps=400", "transfer.finetune.check_every=20"),
     "transfer.finetune.patience=1000",
-    "transfer.finetune.batch_size=8",
-    "data.source.places=16",
-    "data.source.years=3",
-    "data.split.folds=3",
-    "data.split.min_scored_days=30",
-    "trainer.progress=false",
-    "report=false",
+]
+GRID = [
+    *LONG,
+    "label=requeued,signalled,undisturbed",  # three times the same training
     "logger.wandb=offline",
     "sweep=three",
 ]
@@ -123,8 +116,7 @@ def test_each_goes_on_with_its_own_run_of_wandb(story: Story) -> None:
 def test_a_point_on_two_nodes_makes_room_and_goes_on(slurm: None, tmp_path: Path) -> None:
     page = tmp_path / "page.yaml"
     page.write_text("nodes: 2\nwarn: 5\n")
-    grid = [text for text in GRID if not text.startswith(("label", "sweep", "logger.wandb"))]
-    grid += ["trainer=ddp", "trainer.num_nodes=2", "trainer.accelerator=cpu", "logger.wandb=disabled", "sweep=pair"]
+    grid = [*LONG, "trainer=ddp", "trainer.num_nodes=2", "trainer.accelerator=cpu", SILENT, "sweep=pair"]
     command = [sys.executable, str(SCRIPT), *grid, f"cluster={page}"]
     done = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

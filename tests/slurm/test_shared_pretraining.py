@@ -10,28 +10,22 @@ import pytest
 from raciflux.sweep.plan import load_sweep
 from raciflux.sweep.slurm import told_by_slurm
 from raciflux.sweep.status import Standing, standings
+from tiny_run import SILENT, TINY
 
 pytestmark = pytest.mark.slurm
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sweep.py"
-STAGES = [f"transfer.{stage}.{key}" for stage in ("pretrain", "finetune") for key in ("steps=2", "batch_size=8")]
+STAGES = ["transfer.finetune.steps=2", "transfer.pretrain.steps=2", "transfer.pretrain.batch_size=8"]
 GRID = [
+    *(*TINY, SILENT),
     "model=lstm",
     "seed=0..2",
     "transfer=finetune",
     "transfer.pretrain_seed=0",
     *STAGES,
-    "compare=[]",
-    "data.source.places=16",
-    "data.source.years=3",
     "data.simulation.places=24",
     "data.simulation.years=2",
-    "data.split.folds=3",
     "data.split.fold=0",
-    "data.split.min_scored_days=30",
-    "trainer.progress=false",
-    "report=false",
-    "logger.wandb=disabled",
     "sweep=three",
 ]
 

@@ -13,26 +13,19 @@ import pytest
 from raciflux.sweep.plan import load_sweep
 from raciflux.sweep.slurm import told_by_slurm
 from raciflux.sweep.status import Standing, standings
+from tiny_run import SILENT, TINY
 
 pytestmark = pytest.mark.slurm
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sweep.py"
 CANARY = "canary-51d0-never-to-be-written"
 GRID = [
+    *(*TINY, SILENT),
     "model=site_mean,lstm",  # a network too: Lightning looks at Slurm's variables
     "seed=0..1",
     "data.root='$(touch x); `touch x` \"; touch x #'",
-    "compare=[]",
     "transfer=scratch",
     "transfer.finetune.steps=2",
-    "transfer.finetune.batch_size=8",
-    "data.source.places=16",
-    "data.source.years=3",
-    "data.split.folds=3",
-    "data.split.min_scored_days=30",
-    "trainer.progress=false",
-    "report=false",
-    "logger.wandb=disabled",
     "sweep=four",
 ]
 
