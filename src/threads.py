@@ -13,6 +13,7 @@ from math import ceil
 from pathlib import Path
 
 VARIABLE, POLARS = "OMP_NUM_THREADS", "POLARS_MAX_THREADS"
+WAITING = {"GOMP_SPINCOUNT": "1000"}  # what GNU's OpenMP itself takes where it knows that cores are short
 _MINE, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -25,12 +26,15 @@ def cores() -> int:
 
 
 def tell_libraries() -> None:
-    """Have libraries that are loaded from now on start with as many threads as there are cores, which sleep when idle.
+    """Have libraries that are loaded from now on start with as many threads as there are cores, which soon fall asleep.
 
-    A recurrent network has thousands of tiny parallel regions a step: where another process wants one of the cores,
-    threads that spin between them slow training by far more than the core's share (benchmarks/speed/README.md).
+    A recurrent network has thousands of tiny parallel regions a step. Threads that sleep between them are woken too
+    late, and two are then slower than one; threads that spin for long take the core that another process wants, and
+    training slows by far more than the core's share. ``speed=threads`` of the benchmarks measures both.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        for name, value in WAITING.items():
+            os.environ.setdefault(name, value)
     os.environ.setdefault(VARIABLE, str(cores()))
     os.environ.setdefault(POLARS, os.environ[VARIABLE])
     os.register_at_fork(after_in_child=_alone)

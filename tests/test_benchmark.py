@@ -19,6 +19,7 @@ from benchmarks.speed import gather, neuralhydrology, reading, retrieval, step, 
 from benchmarks.speed.floor import Machine, lstm_flops  # noqa: E402
 from benchmarks.speed.loaders import ShuffledIndices  # noqa: E402
 from benchmarks.speed.made_up import DAYS, DRIVERS, WINDOW, data_module, driver_table  # noqa: E402
+from benchmarks.speed.page import page  # noqa: E402
 from benchmarks.speed.settings import parse_settings  # noqa: E402
 from benchmarks.speed.timing import Bar, Row, Spread, paired, rates, torch_threads  # noqa: E402
 
@@ -252,3 +253,14 @@ def test_reading_counts_every_site_day(data_root):
     measured = reading.read_once(str(data_root), threads=1)
     assert measured["site_days"] == 447_067
     assert measured["peak_gb"] > 0.1
+
+
+def test_the_page_of_results_is_what_was_measured(tmp_path):
+    committed = ROOT / "benchmarks" / "speed" / "results.md"
+    assert committed.read_text() == page(), "made anew by python -m benchmarks.speed.page"
+    measured = json.loads((committed.parent / "results" / "step.json").read_text())
+    row = measured["results"]["step"][0]
+    row |= {"what": "a step", "ratio": {"median": 1.234, "lowest": 1.111, "highest": 2}, "ours": 12345.6}
+    (tmp_path / "step.json").write_text(json.dumps(measured))
+    assert "| a step | 1 | 12,346 | " in page(tmp_path)
+    assert "| 1.23 (1.11 - 2) | <= 1.1, MISSED |" in page(tmp_path)

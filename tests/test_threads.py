@@ -112,6 +112,24 @@ def test_every_library_is_told_the_same_number(cores: int, slurm: str, expected:
     assert all(number == max(told) or number <= (os.cpu_count() or 1) for number in told)
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, "None 1000"),  # neither asleep at once nor spinning for long
+        ({"GOMP_SPINCOUNT": "7"}, "None 7"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE None"),
+    ],
+)
+def test_how_threads_wait_is_told_before_torch_is_loaded_unless_the_user_has_said_it(
+    own: dict[str, str], expected: str
+) -> None:
+    said = "import os, sys, raciflux; assert 'torch' not in sys.modules; "
+    said += "print(*(os.environ.get(name) for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')))"
+    kept = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, env=kept | own, check=True)
+    assert done.stdout.strip() == expected
+
+
 def test_the_number_of_a_run_is_told_to_all() -> None:
     before = torch.get_num_threads()
     try:

@@ -30,6 +30,7 @@ from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.splits import Split
 from raciflux.errors import UserError
 from raciflux.modules.flux_module import FluxModule
+from raciflux.threads import WAITING
 from raciflux.workflow.predictions import predict_days
 from raciflux.workflow.prepare import fold_split, prepare
 from raciflux.workflow.progress import RunProgress
@@ -62,7 +63,7 @@ class Peer:
             self.process = subprocess.Popen(
                 [python, "-P", str(PROCESS), str(folder), str(threads)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True,
-                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                env={name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *WAITING)},
             )  # fmt: skip
         except OSError as error:
             raise UserError(f"python={python}: cannot be started ({error.strerror}); {INSTALL}") from error

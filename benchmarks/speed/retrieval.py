@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.geography import EARTH_RADIUS_KM, haversine_km, unit_vectors
 from raciflux.retrieval.index import Exclusion, Neighbours, functional, geographic
+from raciflux.retrieval.learned_keys import LearnedKeys
 from raciflux.retrieval.look_up import LookUp
 from raciflux.workflow.stages import quiet
 from sklearn.neighbors import BallTree, NearestNeighbors
@@ -182,7 +183,7 @@ def _as_pair(found: Neighbours) -> Answer:
 def refreshes(settings: Settings, places: Places, threads: int) -> list[Row]:
     """Measure the searches of both roles with new learned keys against the training that they serve.
 
-    Among towers they come every ``refresh_every`` steps; among 60,000 places also once an epoch of a window each.
+    They come as often as training has them by default; among 60,000 places also once an epoch of a window each.
     """
     quiet()
     data = data_module(settings.sites, settings.batch, settings.seed)
@@ -192,9 +193,16 @@ def refreshes(settings: Settings, places: Places, threads: int) -> list[Row]:
     sides = {"step": step, "towers": towers, "many": _refresh(places, model.retrieval)}
     measured = rates(sides, max(settings.rounds // LONG, 1))
     seconds = {name: [1 / rate for rate in of_side] for name, of_side in measured.items()}
-    every, epoch = model.retrieval.refresh_every, -(-settings.places // settings.batch)
-    shares = (("towers", settings.sites, every), ("many", settings.places, epoch), ("many", settings.places, every))
+    epoch = -(-settings.places // settings.batch)
+    shares = [("towers", settings.sites, _every(settings.sites, model)), ("many", settings.places, epoch)]
+    shares.append(("many", settings.places, _every(settings.places, model)))
     return [_share(f"{count:,} places", threads, seconds[name], seconds["step"], n) for name, count, n in shares]
+
+
+def _every(sites: int, model: RaciConfig) -> int:
+    keys = LearnedKeys(1, model.retrieval.key_width, model.retrieval.refresh_every)
+    keys.serve(sites)
+    return keys.every
 
 
 def _refresh(places: Places, config: RetrievalConfig) -> Callable[[], int]:

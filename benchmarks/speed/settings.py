@@ -13,7 +13,7 @@ SPEEDS = ("gather", "step", "raci", "read")
 # long, or large on disk
 ON_REQUEST = (
     *("retrieval", "xmethanewet", "neuralhydrology", "neuralhydrology_default"),
-    *("half_hours", "grids", "global"),
+    *("threads", "half_hours", "grids", "global"),
 )
 
 

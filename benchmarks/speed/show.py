@@ -43,18 +43,18 @@ def load() -> list[float]:
 def print_rows(title: str, rows: Sequence[Row], console: Console) -> None:
     """Print one table."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("what", overflow="fold")
+    table.add_column("what", overflow="fold", min_width=24)
     for name in ("threads", "ours", "against", "ratio", "bar"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        against = "" if row.theirs is None else f"{_number(row.theirs)}\n{row.unit}"
+        against = "" if row.theirs is None else f"{number(row.theirs)}\n{row.unit}"
         table.add_row(
             escape(row.what),
             str(row.threads),
-            f"{_number(row.ours)}\n{row.unit}",
+            f"{number(row.ours)}\n{row.unit}",
             against,
             _ratio(row.ratio),
-            _bar(row),
+            verdict(row),
         )
     console.print(table)
 
@@ -83,7 +83,8 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return three digits, or all before the point."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 10 else f"{value:.1f}"
 
 
@@ -91,7 +92,8 @@ def _ratio(ratio: Spread | None) -> str:
     return "" if ratio is None else f"{ratio.median:.3g}\n{ratio.lowest:.3g} - {ratio.highest:.3g}"
 
 
-def _bar(row: Row) -> str:
+def verdict(row: Row) -> str:
+    """Return the bar and whether it is met, on two lines; empty without a bar."""
     if row.bar is None:
         return ""
     return f"{'>=' if row.bar.at_least else '<='} {row.bar.limit:g}\n{'met' if row.met else 'MISSED'}"

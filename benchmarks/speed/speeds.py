@@ -3,7 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import gather, global_grid, grids, half_hours, neuralhydrology, raci, reading, retrieval, step, xmethanewet
+from . import (
+    gather,
+    global_grid,
+    grids,
+    half_hours,
+    neuralhydrology,
+    raci,
+    reading,
+    retrieval,
+    step,
+    waiting,
+    xmethanewet,
+)
 from .settings import Settings
 from .timing import Row
 
@@ -41,6 +53,7 @@ SPEEDS = {
         _with_most(neuralhydrology.measure_default),
         neuralhydrology.missing,
     ),
+    "threads": Speed("an LSTM of hidden 64 on 365 days, forward and backward", _with_most(waiting.measure)),
     "half_hours": Speed("a FLUXNET table to days", _with_most(half_hours.measure)),
     "grids": Speed("full-size years of X-MethaneWet to a cube", _with_most(grids.measure)),
     "global": Speed("a 0.5-degree land grid, Zarr to Zarr", global_grid.measure),

@@ -30,7 +30,9 @@ class RetrievalConfig:
     )
     key_width: int = key(16, "width of a learned key", bounds=(1, 1024))
     refresh_every: int = key(
-        50, "training steps between two searches with learned keys; more for 10,000s of places", bounds=(1, 1_000_000)
+        50,
+        "training steps between two searches with learned keys; at least one for each 150 sites that search",
+        bounds=(1, 1_000_000),
     )
     neighbours: int = key(8, "neighbours of each kind", bounds=(1, 1024))
     radius_km: float = key(2000.0, "geographic neighbours farther than this are not shown", bounds=(0.0, 20_100.0))

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 Found = tuple[Tensor, Tensor]  # neighbours of each site and their distances
 Search = Callable[[Tensor], Found]  # by a projection (key, descriptor)
+SITES_A_STEP = 150  # so many search in less than a fiftieth of a training step's time (benchmarks/speed/README.md)
 
 
 class LearnedKeys(nn.Module):
     """A projection of descriptors; places near in it are functional neighbours.
 
-    In training the neighbours are those found with the projection of the last multiple of ``refresh_every`` steps,
+    In training the neighbours are those found with the projection of the last multiple of ``every`` steps,
     which the state dict holds beside the number of steps: a resumed run sees the neighbours of the uninterrupted one.
     In evaluation they are those of the projection as it is.
 
@@ -21,7 +22,8 @@ class LearnedKeys(nn.Module):
     ----------
     features : width of the descriptors.
     width : width of a key.
-    refresh_every : training steps from one search to the next.
+    refresh_every : training steps from one search to the next; more where so many sites search that it would weigh on
+        training.
     """
 
     searched: Tensor  # (key, descriptor) projection of the last search in training
@@ -29,7 +31,7 @@ class LearnedKeys(nn.Module):
 
     def __init__(self, features: int, width: int, refresh_every: int) -> None:
         super().__init__()
-        self.refresh_every = refresh_every
+        self.refresh_every, self._sites = refresh_every, 0
         self.projection = nn.Linear(features, width, bias=False)
         nn.init.normal_(self.projection.weight, std=features**-0.5)  # keeps root mean square distances, on average
         self.register_buffer("searched", self.projection.weight.detach().clone())
@@ -37,6 +39,16 @@ class LearnedKeys(nn.Module):
         self.searches, self.seconds = 0, 0.0
         self.forget()
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
+
+    def serve(self, sites: int) -> None:
+        """Search for so many sites from now on."""
+        self._sites = sites
+        self.forget()
+
+    @property
+    def every(self) -> int:
+        """Training steps from one search to the next."""
+        return max(self.refresh_every, self._sites // SITES_A_STEP)
 
     def forget(self) -> None:
         """Let what was found go: another bank, another cube, or other weights."""
@@ -50,10 +62,10 @@ class LearnedKeys(nn.Module):
         return (squared + 1e-6).sqrt()  # its slope is finite where two places are alike
 
     def advance(self) -> None:
-        """Count a training step; at every ``refresh_every``-th, let the coming steps search with the present keys."""
+        """Count a training step; at every ``every``-th, let the coming steps search with the present keys."""
         if self._step is None:
             self._step = int(self.steps)
-        if self._step % self.refresh_every == 0:
+        if self._step % self.every == 0:
             self.searched.copy_(self.projection.weight.detach())
             self._renewed += 1
         self._step += 1

@@ -78,7 +78,7 @@ class RolePool(nn.Module):
         self.distance = torch.cat([_distances(n) for n in found], dim=1).to(device)
         self.look_up: LookUp = table.look_up
         if self.learned is not None:
-            self.learned.forget()
+            self.learned.serve(len(self.queries))
 
     @contextmanager
     def finding_nobody(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ import torch
 from raciflux.config.raci import RetrievalConfig
 from raciflux.geography import haversine_km
 from raciflux.retrieval.bank import Bank
+from raciflux.retrieval.learned_keys import LearnedKeys
 from retrieved import attached, batch, days_of
 
 LEARNED = RetrievalConfig(
@@ -164,3 +165,21 @@ def test_what_inference_found_serves_gradients_too(view):
         network(batch(*EVERYONE))
     network(batch(*EVERYONE)).sum().backward()
     assert network.cost()["retrieval/searches"] == 2
+
+
+@pytest.mark.parametrize(("sites", "every"), [(14, 4), (600, 4), (60_000, 400)])
+def test_the_more_sites_search_the_rarer_they_do(sites, every):
+    keys = LearnedKeys(3, 2, refresh_every=4)
+    keys.serve(sites)
+    searched = []
+    for step in range(2 * every):
+        keys.advance()
+        if not searched or not torch.equal(keys.searched, searched[-1][1]):
+            searched.append((step, keys.searched.clone()))
+        with torch.no_grad():
+            keys.projection.weight += 1
+    assert [step for step, _ in searched] == [0, every]
+
+
+def test_a_bank_tells_its_keys_how_many_sites_search(view):
+    assert {pool.learned._sites for pool in attached(view, LEARNED).roles.values()} == {len(view.lat)}
