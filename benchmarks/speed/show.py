@@ -43,7 +43,7 @@ def load() -> list[float]:
 def print_rows(title: str, rows: Sequence[Row], console: Console) -> None:
     """Print one table."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("what", overflow="fold", min_width=24)
+    table.add_column("what", overflow="fold")
     for name in ("threads", "ours", "against", "ratio", "bar"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:

@@ -31,7 +31,7 @@ class RetrievalConfig:
     key_width: int = key(16, "width of a learned key", bounds=(1, 1024))
     refresh_every: int = key(
         50,
-        "training steps between two searches with learned keys; at least one for each 150 sites that search",
+        "training steps between two searches with learned keys; at least one for each 100 sites that search",
         bounds=(1, 1_000_000),
     )
     neighbours: int = key(8, "neighbours of each kind", bounds=(1, 1024))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 Found = tuple[Tensor, Tensor]  # neighbours of each site and their distances
 Search = Callable[[Tensor], Found]  # by a projection (key, descriptor)
-SITES_A_STEP = 150  # so many search in less than a fiftieth of a training step's time (benchmarks/speed/README.md)
+SITES_A_STEP = 100  # so many search in less than a fiftieth of a training step's time (benchmarks/speed/README.md)
 
 
 class LearnedKeys(nn.Module):

@@ -42,7 +42,10 @@ KillWait=1
 MinJobAge=3600
 NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1
 NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1
-PartitionName=all Nodes=one,two Default=YES MaxTime=10
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=all Nodes=one,two Default=YES MaxTime=10 PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes=one,two MaxTime=10 PriorityTier=2
 """
 
 

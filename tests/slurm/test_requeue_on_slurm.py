@@ -128,3 +128,20 @@ def test_a_point_on_two_nodes_makes_room_and_goes_on(slurm: None, tmp_path: Path
     told.wait(lambda: told.stand()[0].state not in ("queued", "running"))
     assert told.stand()[0].state == "done", log(told.run(0))
     assert "stopped by SIGUSR1, what was done is kept" in log(told.run(0)) and "Traceback" not in log(told.run(0))
+
+
+@pytest.mark.slow
+def test_a_point_makes_room_for_a_partition_that_goes_first(slurm: None, tmp_path: Path) -> None:
+    page = tmp_path / "page.yaml"
+    page.write_text("flags: [--nodelist=one]\n")
+    command = [sys.executable, str(SCRIPT), *LONG, SILENT, "data.split.fold=0", "sweep=lone", f"cluster={page}"]
+    done = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = Story(tmp_path / "runs" / "lone")
+    told.in_mid_epoch(0)
+    urgent = ["sbatch", "--partition=urgent", "--nodelist=one", "--output=/dev/null", "--wrap=sleep 2"]
+    subprocess.run(urgent, check=True, capture_output=True)
+    told.wait(lambda: told.stand()[0].state == "queued")
+    told.wait(lambda: told.stand()[0].state == "done")
+    assert "stopped by SIGTERM, what was done is kept" in log(told.run(0))
+    assert '"steps": 400' in (told.run(0) / "checkpoints/towers/finished.json").read_text()
