@@ -38,7 +38,6 @@ class ResponseBasis(nn.Module):
     precision: Tensor  # (term, term) of the prior, float64
     references: Tensor  # (condition, term) terms of the reference conditions, float64
     grid: Tensor  # (axis, node) the axes of the first surface, then recent temperature where there is a temperature
-    slopes: Tensor  # (slope,) places in today's drivers followed by the recent ones
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
@@ -50,10 +49,10 @@ class ResponseBasis(nn.Module):
         today = [place for place in range(drivers) if place not in on_axis]
         recent = [drivers + place for place in range(drivers) if place != self.axes.get("temperature")]
         self.nodes = NODES_OF_AXIS ** len(self.axes)
+        self.slopes = _runs(today + recent)  # among today's drivers followed by the recent ones
         grid = [NODES[axis] for axis in (*self.axes, *(["temperature"] if self.warm else []))]
         tensors = {
             "grid": torch.tensor(grid, dtype=torch.float64).reshape(-1, NODES_OF_AXIS),
-            "slopes": torch.tensor(today + recent, dtype=torch.int64),
             # the first surface carries the site's level, the second departs from it
             "precision": _precision(
                 [_kernel(list(self.axes)) + 1.0, *([_kernel(canopy)] if canopy else [])], recent + today
@@ -86,7 +85,8 @@ class ResponseBasis(nn.Module):
         if self.warm:
             light = [place for place, axis in enumerate(self.axes) if axis == "light"]
             surfaces.append(_product(hats, [*light, len(self.axes)], today))
-        return torch.cat([*surfaces, both.index_select(-1, self.slopes).clamp(-REACH, REACH)], dim=-1)
+        inside = both.clamp(-REACH, REACH)
+        return torch.cat([*surfaces, *(inside[..., run] for run in self.slopes)], dim=-1)
 
     def _hats(self, x: Tensor) -> Tensor:
         """Weights (..., axis, node) of linear interpolation along each axis, of values (..., axis)."""
@@ -124,6 +124,17 @@ def recent_mean(fast: Tensor, mask: Tensor) -> Tensor:
     sums = torch.cat([fast * mask, mask], dim=-1).cumsum(1)
     total, known = torch.cat([sums[:, :RECENT_DAYS], sums[:, RECENT_DAYS:] - sums[:, :-RECENT_DAYS]], 1).chunk(2, -1)
     return total / known.clamp(min=0.5)
+
+
+def _runs(places: Sequence[int]) -> list[slice]:
+    """Join places, ascending, that follow each other: slices are read in place, where a selection would be copied."""
+    runs: list[slice] = []
+    for place in places:
+        if runs and runs[-1].stop == place:
+            runs[-1] = slice(runs[-1].start, place + 1)
+        else:
+            runs.append(slice(place, place + 1))
+    return runs
 
 
 def _product(hats: Tensor | None, axes: Iterable[int], like: Tensor) -> Tensor:

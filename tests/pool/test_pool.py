@@ -181,6 +181,7 @@ def test_a_folder_of_something_else_is_left_alone(root):
     assert own.read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_pool_can_be_read_and_built(root):
     _, pool = built(root)
     page = (root / "page.yaml").read_text()

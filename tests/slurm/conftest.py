@@ -44,6 +44,7 @@ NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1
 NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+SlurmctldParameters=preempt_send_user_signal
 PartitionName=all Nodes=one,two Default=YES MaxTime=10 PriorityTier=1 GraceTime=60
 PartitionName=urgent Nodes=one,two MaxTime=10 PriorityTier=2
 """
@@ -67,7 +68,7 @@ def slurm() -> Iterator[None]:
         os.environ |= {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": SYSTEM}
         for command in _daemons(folder):  # one by one: what has started is ended even if the next does not start
             running.append(_started(command, folder))  # noqa: PERF401
-        _wait_for("idle", ["sinfo", "--noheader", "--Node", "--format=%T"], 2, folder)
+        _wait_for("idle", ["sinfo", "--noheader", "--partition=all", "--Node", "--format=%T"], 2, folder)
         yield
     finally:
         for daemon in reversed(running):

@@ -114,9 +114,9 @@ def check(folder: Path, undisturbed: xr.Dataset) -> None:
     xr.testing.assert_identical(said, undisturbed)
 
 
-@pytest.mark.parametrize("share", [18, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("share", [30, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_while_it_writes(prepared, undisturbed, tmp_path, share):
-    """At every step of every file that a run writes; by default at each eighteenth."""
+    """At every step of every file that a run writes; by default at each thirtieth."""
     for number in itertools.count(share // 2, share):
         folder = tmp_path / str(number)
         if session(partial(run, prepared, folder), partial(kill_at, number)).status == WHOLE:
@@ -158,7 +158,13 @@ def test_asked_to_stop_again_and_again_at_any_moment(prepared, undisturbed, tmp_
 
 
 @pytest.mark.parametrize(
-    "fault", [tear, lambda path: flip(path, 0.3), lambda path: flip(path, 0.7), lambda path: path.write_bytes(b"")]
+    "fault",
+    [
+        tear,
+        lambda path: flip(path, 0.3),
+        pytest.param(lambda path: flip(path, 0.7), marks=pytest.mark.slow),
+        pytest.param(lambda path: path.write_bytes(b""), marks=pytest.mark.slow),
+    ],
 )
 def test_killed_and_its_checkpoint_damaged(prepared, undisturbed, tmp_path, fault):
     assert session(partial(run, prepared, tmp_path), partial(before_step, 7, kill)).status == -signal.SIGKILL
