@@ -149,3 +149,15 @@ def test_any_drivers_can_be_fitted(view, fast):
     for part in fitted:
         assert np.isfinite(part).all()
     assert (fitted.log_shrink < 0).all()
+
+
+@pytest.mark.parametrize("fast", LAYOUTS.values(), ids=LAYOUTS)
+def test_the_last_terms_are_the_drivers_that_have_no_axis_and_the_recent_means(view, fast):
+    layout = replace(view.layout, fast=fast)
+    basis = ResponseBasis(layout)
+    drivers, mask = weather(layout)
+    recent = recent_mean(drivers, mask)
+    today = [drivers[..., place] for place in range(len(fast)) if place not in basis.axes.values()]
+    lasting = [recent[..., place] for place in range(len(fast)) if place != basis.axes.get("temperature")]
+    slopes = torch.stack([*today, *lasting], dim=-1).clamp(-3, 3)
+    torch.testing.assert_close(basis(drivers, mask)[..., -slopes.shape[-1] :], slopes)
