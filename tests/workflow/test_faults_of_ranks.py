@@ -65,7 +65,7 @@ def test_a_killed_rank_and_a_killed_coordinator(tmp_path: Path) -> None:
         else:
             os.kill(others[-1] if victim == "rank one" else run.pid, signal.SIGKILL)
         _, said = run.communicate(timeout=60)
-        assert run.returncode == {"rank one": 1, "rank zero": -9, "asked to stop": 75}[victim], said
+        assert run.returncode == {"rank one": 2, "rank zero": -9, "asked to stop": 75}[victim], said
         wait(lambda of=others: not any(map(alive, of)))  # type: ignore[misc]
         (folder,) = (tmp_path / "killed").glob("*/*")
         arguments = [f"resume={folder}"]
