@@ -15,12 +15,13 @@ from raciflux.errors import UserError
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.speed import gather, neuralhydrology, reading, retrieval, step, xmethanewet  # noqa: E402
+from benchmarks.speed import gather, neuralhydrology, reading, retrieval, settings, step, waiting, xmethanewet  # noqa: E402
 from benchmarks.speed.floor import Machine, lstm_flops  # noqa: E402
 from benchmarks.speed.loaders import ShuffledIndices  # noqa: E402
 from benchmarks.speed.made_up import DAYS, DRIVERS, WINDOW, data_module, driver_table  # noqa: E402
 from benchmarks.speed.page import page  # noqa: E402
 from benchmarks.speed.settings import parse_settings  # noqa: E402
+from benchmarks.speed.speeds import SPEEDS  # noqa: E402
 from benchmarks.speed.timing import Bar, Row, Spread, paired, rates, torch_threads  # noqa: E402
 
 TINY = ("threads=1", "rounds=1", "sites=3", "batch=8", "batches=2", "steps=1")
@@ -264,3 +265,22 @@ def test_the_page_of_results_is_what_was_measured(tmp_path):
     (tmp_path / "step.json").write_text(json.dumps(measured))
     assert "| a step | 1 | 12,346 | " in page(tmp_path)
     assert "| 1.23 (1.11 - 2) | <= 1.1, MISSED |" in page(tmp_path)
+
+
+def test_every_speed_that_can_be_asked_for_is_measured_by_something():
+    assert set(SPEEDS) == {*settings.SPEEDS, *settings.ON_REQUEST}
+
+
+def test_ways_of_waiting_are_told_apart_by_the_environment_alone(monkeypatch):
+    told = []
+
+    def milliseconds(command, env, text):
+        told.append((env.get("GOMP_SPINCOUNT"), env.get("OMP_WAIT_POLICY"), env["OMP_NUM_THREADS"]))
+        return {("1000", None, "2"): "10", (None, "PASSIVE", "2"): "50", (None, None, "1"): "20"}.get(told[-1], "30")
+
+    monkeypatch.setattr(waiting.subprocess, "check_output", milliseconds)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")  # of the caller: no way inherits it
+    rows = waiting.measure(parse_settings(["speed=threads", "rounds=3"]), 2)
+    assert len(told) == 4 * len(waiting.WAYS) and len(rows) == 12
+    assert [row.ratio.median for row in rows] == [2.0, 5.0, 3.0] * 4
+    assert [row.ours for row in rows] == [10.0] * 12

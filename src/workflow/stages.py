@@ -194,7 +194,7 @@ def _trainer(
     checkpoint = StageCheckpoint(folder.checkpoints, check_every, table)
     early = Patience(MONITOR, patience=stage.patience, check_finite=True)
     seeded = SeededSteps(config.seed)
-    # Deterministic mode would also fill each new tensor before it is written: 8 % of an LSTM's step, for nothing.
+    # Deterministic mode would also fill each new tensor before it is written, for nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set by torch later
     trainer = lightning.Trainer(
         accelerator=accelerator(config),

@@ -100,14 +100,17 @@ def test_cells_of_a_grid_open_as_a_map(finished: Finished, places: Path, tmp_pat
 def test_sites_of_a_block_become_fewer_as_days_become_more(finished: Finished) -> None:
     run = finished_run(finished.folder)
 
-    def size(sites: int, years: int) -> int:
-        days = np.arange(365 * years).astype("datetime64[D]").astype("datetime64[ns]")
+    def size(sites: int, years: float) -> int:
+        days = np.arange(int(365 * years)).astype("datetime64[D]").astype("datetime64[ns]")
         return blocks.blocks_of(run, xr.Dataset(coords={"site": np.arange(sites), "time": days})).size
 
     assert size(60_000, 1) > size(60_000, 3) > size(60_000, 100) >= 1
     assert size(60_000, 1) % blocks.ALIKE == 0
     assert size(60_000, 1) * 365 < blocks.SITE_DAYS
     assert size(7, 1) == 7
+    window = run.config.data.window
+    padding = 2 * (window.warmup_days + window.scored_days)  # of few days, nearly all that a block holds
+    assert size(10_000_000, 1 / 365) * padding <= blocks.SITE_DAYS / blocks.PADDING
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("something")])

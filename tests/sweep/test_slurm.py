@@ -226,3 +226,15 @@ def test_a_page_may_say_that_points_are_never_warned(sweep, programs):
     stand_in(programs, "sbatch", "17\n")
     submit(sweep, [0], {}, ClusterConfig(warn=None), SCRIPT)
     assert not any(option.startswith("--signal") for option in asked(programs, "sbatch"))
+
+
+def test_a_job_does_not_take_the_threads_of_the_machine_it_was_submitted_from(sweep, programs, tmp_path):
+    stand_in(programs, "sbatch", "17\n")
+    sourced = tmp_path / "activate.sh"
+    sourced.write_text("export POLARS_MAX_THREADS=3\n")  # what the page itself says stays
+    submit(sweep, [0], {}, ClusterConfig(activate=f"source {sourced}", container="env"), SCRIPT)
+    inherited = {"SLURM_ARRAY_TASK_ID": "0", "OMP_NUM_THREADS": "64", "POLARS_MAX_THREADS": "64"}
+    command = ["/bin/bash", str(sweep.folder / "job.sh"), "/usr/bin/env"]
+    done = subprocess.run([*command, "sh", "-c", "env"], env=inherited | {"PATH": "/bin:/usr/bin"}, capture_output=True)
+    said = dict(line.split("=", 1) for line in done.stdout.decode().splitlines() if "=" in line)
+    assert said["POLARS_MAX_THREADS"] == "3" and "OMP_NUM_THREADS" not in said
