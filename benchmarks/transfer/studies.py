@@ -81,6 +81,21 @@ STUDIES: dict[str, Study] = {
         "draws there were opened, whose differences make most of the width of the intervals, and before any of these "
         "was run; the towers that are tested are the same 88.",
     ),
+    "raci_more_draws": Study(
+        experiment="fluxnet2015_gpp_transfer",
+        conditions={"share_5": _labels(0.05)},
+        networks=("raci",),
+        techniques=("scratch", "mixed"),
+        regime=BUDGET,
+        seeds=8,
+        first_seed=3,
+        folds=(0, 1, 2),
+        of_network={"raci": NETWORK_ALONE},
+        tuned_by="labels",
+        about="What validation chose for RACI's network at share_5 of `labels`, held against scratch in the eight "
+        "further draws of `more_draws`. Declared with nothing left to choose, after the three draws there were opened "
+        "and before any of these was run; the towers that are tested are the same 88.",
+    ),
     "pmodel_gpp": Study(
         experiment="pmodel_gpp",
         conditions={"all": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
