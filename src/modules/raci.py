@@ -114,8 +114,9 @@ class Raci(nn.Module):
         condition: Tensor = self.slow_encoder(batch)
         daily: tuple[Tensor, ...] = ()
         if self.retrieval is not None:
-            context = self.retrieval(batch)[:, None].expand(-1, condition.shape[1], -1)
-            condition, daily = torch.cat([condition, context], dim=-1), (self.retrieval.daily(batch),)
+            context, said = self.retrieval(batch)
+            everywhere = context[:, None].expand(-1, condition.shape[1], -1)
+            condition, daily = torch.cat([condition, everywhere], dim=-1), (said,)
         encoded = self.fast_encoder(batch, condition, *daily)
         before = condition[:, self.window.history - 1]
         read: Tensor = self.head(encoded, before) if isinstance(self.head, MomentHead) else self.head(encoded)

@@ -4,7 +4,7 @@ Attention has a few kernel weights on distances, not learned queries and keys: o
 Neighbours are found by ``batch["site"]`` alone; no target is looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -27,8 +27,8 @@ class RoleAwareRetrieval(nn.Module):
 
     Attributes
     ----------
-    width : of the context of ``forward``.
-    daily_width : of the daily inputs of ``daily``; 0 unless the fast role brings responses.
+    width : of the context.
+    daily_width : of what is said of each day; 0 unless the fast role brings responses.
     """
 
     coefficients: Tensor  # (entry + 1, target, term) of the response functions
@@ -52,16 +52,27 @@ class RoleAwareRetrieval(nn.Module):
             self.coefficients = with_zero_row(bank.coefficients).to(pool.null.device)
             self.unmeasured = with_zero_row((bank.evidence == 0).astype("float32")).to(pool.null.device)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the context (batch, width), the roles one after another in the order of the config."""
-        contexts = []
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Look up each role's neighbours, and return the context and what they say of each day.
+
+        Both come from one look: a neighbour that is hidden in training is hidden from both.
+
+        Returns
+        -------
+        tuple
+            The context (batch, width), the roles one after another in the order of the config, and what ``_daily``
+            says (batch, day, daily_width).
+        """
+        attentions, contexts = [], []
         for _, pool in self._pools():
             if self.training and pool.learned is not None:
                 pool.learned.advance()
-            contexts.append(pool(batch["site"]))
-        return torch.cat(contexts, dim=-1)
+            attention, context = pool.look(batch["site"])
+            attentions.append(attention)
+            contexts.append(context)
+        return torch.cat(contexts, dim=-1), self._daily(batch, attentions)
 
-    def daily(self, batch: Batch) -> Tensor:
+    def _daily(self, batch: Batch, attentions: Sequence[Attention]) -> Tensor:
         """Return what the neighbours' response functions say of each day (batch, day, daily_width), scaled.
 
         Each neighbour's function is evaluated at the query's own drivers, up to the day; weather beyond the grid of
@@ -72,7 +83,7 @@ class RoleAwareRetrieval(nn.Module):
         if self.basis is None:
             return batch["fast"].new_zeros((*batch["fast"].shape[:2], 0))
         terms = self.basis(batch["fast"], batch["fast_mask"])
-        functions = [self._functions(pool.attention(batch["site"])) for _, pool in self._pools()]
+        functions = [self._functions(attention) for attention in attentions]
         said: Tensor = terms @ torch.cat(functions, dim=1).transpose(1, 2)  # one product for all: most of the cost
         return said
 
@@ -86,7 +97,7 @@ class RoleAwareRetrieval(nn.Module):
 
     def weights(self, batch: Batch) -> dict[str, Attention]:
         """Tell, for each role, which neighbours the context is made of and in which proportion."""
-        return {role: pool.attention(batch["site"]) for role, pool in self._pools()}
+        return {role: pool.look(batch["site"])[0] for role, pool in self._pools()}
 
     def cost(self) -> dict[str, float]:
         """Tell what searching with learned keys has cost since this module was made; for the log."""

@@ -89,14 +89,6 @@ class RolePool(nn.Module):
         finally:
             self.blind = False
 
-    def forward(self, site: Tensor) -> Tensor:
-        """Return the context (batch, width) of each site (batch,)."""
-        return self.look(site)[1]
-
-    def attention(self, site: Tensor) -> Attention:
-        """Weigh the neighbours of each site (batch,)."""
-        return self.look(site)[0]
-
     def look(self, site: Tensor) -> tuple[Attention, Tensor]:
         """Weigh the neighbours of each site (batch,) and pool what they bring: the context (batch, width)."""
         if self.queries.numel() == 0:

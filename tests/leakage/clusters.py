@@ -163,7 +163,8 @@ def contexts(view: TrainingView, same_cube: bool) -> torch.Tensor:
     window: Any = {name: torch.from_numpy(each) for name, each in drivers.items()}
     window["site"] = torch.arange(len(view.site_id))
     with torch.no_grad():
-        return torch.cat([retrieval(window), retrieval.daily(window).flatten(1)], dim=1)
+        context, said = retrieval(window)
+        return torch.cat([context, said.flatten(1)], dim=1)
 
 
 def check_retrieval() -> None:

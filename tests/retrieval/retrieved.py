@@ -32,3 +32,13 @@ def days_of(view, *sites, days=40):
     """The first days of some sites, as a window of a batch."""
     window = {"fast": view.fast[list(sites), :days], "fast_mask": view.fast_mask[list(sites), :days]}
     return batch(*sites) | {name: torch.tensor(each, dtype=torch.float32) for name, each in window.items()}
+
+
+def context(network, window):
+    """The context of a window's sites; it needs none of their days."""
+    return torch.cat([pool.look(window["site"])[1] for pool in network.roles.values()], dim=1)
+
+
+def daily(network, window):
+    """What the neighbours' response functions say of each day of a window."""
+    return network(window)[1]

@@ -9,7 +9,7 @@ from raciflux.config.raci import RetrievalConfig
 from raciflux.geography import haversine_km
 from raciflux.retrieval.bank import Bank
 from raciflux.retrieval.learned_keys import LearnedKeys
-from retrieved import attached, batch, days_of
+from retrieved import attached, batch, context, days_of
 
 LEARNED = RetrievalConfig(
     neighbours=3, width=6, keys="learned", key_width=5, refresh_every=4, neighbour_dropout=0.0, radius_km=20_000.0
@@ -27,7 +27,7 @@ def step(network, optimiser, view):
     network.train()
     optimiser.zero_grad()
     window = days_of(view, *EVERYONE)
-    (network(window).square().sum() + network.daily(window).square().sum()).backward()
+    sum(said.square().sum() for said in network(window)).backward()
     optimiser.step()
     return shown(network)
 
@@ -77,7 +77,7 @@ def test_distances_are_of_the_projection_and_to_the_right_towers(view):
 
 def test_the_projection_learns(view):
     network, _ = learner(view)
-    network(batch(*EVERYONE)).square().sum().backward()
+    context(network, batch(*EVERYONE)).square().sum().backward()
     for role in LEARNED.roles:
         grad = network.roles[role].learned.projection.weight.grad
         assert torch.isfinite(grad).all()
@@ -137,10 +137,10 @@ def test_loaded_weights_predict_with_their_own_keys(view):
     for _ in range(6):
         step(network, optimiser, view)
     other, _ = learner(view)
-    before = other.eval()(batch(*EVERYONE))
+    before = context(other.eval(), batch(*EVERYONE))
     other.load_state_dict(network.state_dict())
-    assert torch.equal(other(batch(*EVERYONE)), network.eval()(batch(*EVERYONE)))
-    assert not torch.equal(other(batch(*EVERYONE)), before)
+    assert torch.equal(context(other, batch(*EVERYONE)), context(network.eval(), batch(*EVERYONE)))
+    assert not torch.equal(context(other, batch(*EVERYONE)), before)
 
 
 def test_no_flux_of_the_own_cluster_comes_back_by_learned_keys(view):
@@ -148,7 +148,7 @@ def test_no_flux_of_the_own_cluster_comes_back_by_learned_keys(view):
     target = view.target.copy()
     target[mates] += 5 * view.visible.known[mates]
     network, told = (attached(one, LEARNED) for one in (view, replace(view, target=target)))
-    before, after = network(batch(*EVERYONE)), told(batch(*EVERYONE))
+    before, after = context(network, batch(*EVERYONE)), context(told, batch(*EVERYONE))
     assert torch.equal(before[mates], after[mates])
     assert not torch.equal(before, after)
 
@@ -162,8 +162,8 @@ def test_geographic_neighbours_alone_need_no_keys(view):
 def test_what_inference_found_serves_gradients_too(view):
     network = attached(view, LEARNED)
     with torch.inference_mode():
-        network(batch(*EVERYONE))
-    network(batch(*EVERYONE)).sum().backward()
+        context(network, batch(*EVERYONE))
+    context(network, batch(*EVERYONE)).sum().backward()
     assert network.cost()["retrieval/searches"] == 2
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from raciflux.geography import haversine_km
 from raciflux.retrieval.bank import Bank
-from retrieved import CONFIG, attached, batch, retrieval
+from retrieved import CONFIG, attached, batch, context, retrieval
 
 LEVELS = [[], ["inputs"], ["statistics"], ["responses"], ["inputs", "statistics", "responses"]]
 
@@ -19,7 +19,7 @@ def said_of(view, role, **changed):
     table = bank.look_up(view, config, same_cube=True)
     network.attach(replace(bank, **changed), table)
     with torch.no_grad():
-        return network(batch(*range(14)))
+        return context(network, batch(*range(14)))
 
 
 @pytest.mark.parametrize("levels", LEVELS)

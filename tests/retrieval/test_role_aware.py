@@ -13,7 +13,7 @@ from raciflux.retrieval.descriptors import descriptor_width
 from raciflux.retrieval.flux_statistics import value_width
 from raciflux.retrieval.index import Exclusion
 from raciflux.retrieval.role_pool import RolePool
-from retrieved import CONFIG, attached, batch, days_of, retrieval
+from retrieved import CONFIG, attached, batch, context, days_of, retrieval
 
 
 def contexts(view):
@@ -21,7 +21,8 @@ def contexts(view):
     network = attached(view)
     window = days_of(view, *range(len(view.site_id)))
     with torch.no_grad():
-        return torch.cat([network(window), network.daily(window).flatten(1)], dim=1)
+        found, said = network(window)
+        return torch.cat([found, said.flatten(1)], dim=1)
 
 
 def flux_changed_at(view, sites, rng):
@@ -73,20 +74,21 @@ def test_no_flux_outside_training_sites_and_days_reaches_any_context(view):
     assert torch.equal(contexts(told), contexts(view))
 
 
-def test_only_the_site_is_read_from_the_batch(view):
-    assert torch.isfinite(attached(view)(batch(0, 13))).all()  # a batch with no other key
+def test_only_sites_and_drivers_are_read_from_the_batch(view):
+    found, said = attached(view)(days_of(view, 0, 13))  # a batch with no other key
+    assert torch.isfinite(found).all() and torch.isfinite(said).all()
 
 
 # --- behaviour --------------------------------------------------------------------------------------------------------
 
 
 def test_width_and_order_of_roles(view):
-    both = attached(view)(batch(*range(14)))
+    both = context(attached(view), batch(*range(14)))
     slow = attached(view, replace(CONFIG, roles=["slow"]))
     assert both.shape == (14, 12)
     assert attached(view).width == 12
     assert slow.width == 6
-    assert slow(batch(0)).shape == (1, 6)
+    assert context(slow, batch(0)).shape == (1, 6)
 
 
 def test_order_of_sites_does_not_matter(view, reorder):
@@ -96,10 +98,10 @@ def test_order_of_sites_does_not_matter(view, reorder):
 
 def test_batch_mates_do_not_matter(view):
     network = attached(view)
-    together = network(batch(*range(14)))
+    together = context(network, batch(*range(14)))
     for site in range(14):
-        torch.testing.assert_close(network(batch(site))[0], together[site], rtol=1e-6, atol=1e-6)
-    np.testing.assert_array_equal(network(batch(13, 5))[1].detach(), network(batch(2, 5))[1].detach())
+        torch.testing.assert_close(context(network, batch(site))[0], together[site], rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(context(network, batch(13, 5))[1].detach(), context(network, batch(2, 5))[1].detach())
 
 
 def test_an_empty_neighbourhood_is_the_learned_null(view):
@@ -107,8 +109,8 @@ def test_an_empty_neighbourhood_is_the_learned_null(view):
     out_of_reach = replace(CONFIG, kinds=["geographic"], radius_km=1.0)
     for network in (attached(none_known), attached(view, out_of_reach)):
         null = torch.cat([network.roles[role].null for role in CONFIG.roles])
-        assert torch.equal(network(batch(0, 13)), null.expand(2, -1))
-        network(batch(0, 13)).sum().backward()
+        assert torch.equal(context(network, batch(0, 13)), null.expand(2, -1))
+        context(network, batch(0, 13)).sum().backward()
         assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
         assert torch.equal(network.weights(batch(0))["slow"].weight[:, -1], torch.ones(1))
 
@@ -116,20 +118,30 @@ def test_an_empty_neighbourhood_is_the_learned_null(view):
 def test_everything_dropped_is_the_learned_null(view):
     network = attached(view, replace(CONFIG, neighbour_dropout=1.0)).train()
     null = torch.cat([network.roles[role].null for role in CONFIG.roles])
-    assert torch.equal(network(batch(0)), null[None])
-    assert not torch.equal(network.eval()(batch(0)), null[None])
+    assert torch.equal(context(network, batch(0)), null[None])
+    assert not torch.equal(context(network.eval(), batch(0)), null[None])
 
 
 def test_neighbour_dropout_only_in_training(view):
     network = attached(view, replace(CONFIG, neighbour_dropout=0.5))
-    assert torch.equal(network(batch(*range(14))), network(batch(*range(14))))
+    assert torch.equal(context(network, batch(*range(14))), context(network, batch(*range(14))))
     network.train()
-    assert not torch.equal(network(batch(*range(14))), network(batch(*range(14))))
+    assert not torch.equal(context(network, batch(*range(14))), context(network, batch(*range(14))))
+
+
+def test_a_neighbour_hidden_in_training_is_hidden_from_context_and_days_alike(view):
+    one = replace(CONFIG, roles=["fast"], kinds=["functional"], neighbours=1, neighbour_dropout=0.5)
+    network = attached(view, one).train()
+    found, said = network(days_of(view, *range(14)))
+    from_context = (found == network.roles["fast"].null).all(1)
+    from_days = torch.isclose(said, torch.tensor([0.0, 1.0])).flatten(1).all(1)
+    assert torch.equal(from_context, from_days)
+    assert 0 < from_days.sum() < 14
 
 
 def test_every_weight_learns(view):
     network = attached(view)
-    network(batch(*range(14))).square().sum().backward()
+    context(network, batch(*range(14))).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -169,9 +181,9 @@ def test_weights_go_from_one_bank_to_another(view):
     smaller = replace(view, train_sites=np.arange(14) < 6)
     bank = Bank.build(smaller, 50.0)
     second.attach(bank, bank.look_up(view, CONFIG, same_cube=True))
-    assert second(batch(0)).shape == (1, 12)
+    assert context(second, batch(0)).shape == (1, 12)
     second.attach(full := Bank.build(view, 50.0), full.look_up(view, CONFIG, same_cube=True))
-    assert torch.equal(second(batch(0, 7)), first(batch(0, 7)))
+    assert torch.equal(context(second, batch(0, 7)), context(first, batch(0, 7)))
 
 
 def test_asking_before_attaching_is_said(view):
@@ -201,6 +213,6 @@ def test_a_neighbours_evidence_is_that_of_all_its_fluxes(view):
     pool.index, pool.distance = torch.tensor([[0], [1]]), torch.zeros(2, 1, 2)
     with torch.no_grad():
         pool.sight.bias.copy_(torch.tensor([0.0, 2.0]))
-    first, second = pool.attention(torch.tensor([0, 1])).weight
+    first, second = pool.look(torch.tensor([0, 1]))[0].weight
     torch.testing.assert_close(first, second)
     assert first[0] > 0.5, "evidence of either flux counts"
