@@ -27,7 +27,7 @@ from benchmarks.transfer.runs import wanted  # noqa: E402
 from benchmarks.transfer.settings import NARROWED, parse_settings  # noqa: E402
 from benchmarks.transfer.store import Store  # noqa: E402
 from benchmarks.transfer.studies import STUDIES  # noqa: E402
-from benchmarks.transfer.study import SCRATCH, Study  # noqa: E402
+from benchmarks.transfer.study import LONGER, SCRATCH, Study  # noqa: E402
 
 NAME = "pmodel_gpp"  # which the tiny study stands for: settings know the shipped names alone
 STEPS = tuple(f"transfer.{stage}.{key}=2" for stage in ("pretrain", "finetune") for key in ("steps", "check_every"))
@@ -48,6 +48,7 @@ TINY = Study(
     about="A tiny study.",
 )
 EVERYTHING: dict[str, tuple[str, ...]] = dict.fromkeys(NARROWED, ())
+BUDGET = {"pretrain": 300, "finetune": 150}  # steps of a stage on the simulation or on both domains, on the towers
 ONLY = {"networks": ("lstm",), "conditions": ("share_5",)}
 
 
@@ -72,11 +73,16 @@ def tiny(monkeypatch) -> Study:
 @pytest.mark.parametrize("name", list(STUDIES))
 def test_techniques_of_a_study_compose_with_one_budget_of_training(name):
     study, budgets = STUDIES[name], set()
-    assert SCRATCH in study.techniques and set(study.techniques) <= set(TECHNIQUES)
+    assert SCRATCH in study.techniques and set(study.techniques) <= {*TECHNIQUES, LONGER}
     for one in wanted(name, study, {}, EVERYTHING, 1):
         config = one.run.config()
-        assert (config.transfer.name, config.model.name) == (one.technique, one.network)
+        assert config.model.name == one.network
         stages = (config.transfer.pretrain, config.transfer.finetune)
+        if one.technique == LONGER:
+            assert config.transfer.name == SCRATCH
+            assert config.transfer.finetune.steps == BUDGET["pretrain"] + BUDGET["finetune"]
+            continue
+        assert config.transfer.name == one.technique
         budgets.add(tuple((stage.steps, stage.batch_size, stage.check_every, stage.patience) for stage in stages))
     assert len(budgets) == 1
 
@@ -113,6 +119,9 @@ def test_cells_are_kept_and_known_by_the_command_that_made_them(runs, tmp_path, 
 
     other = wanted(NAME, replace(tiny, regime=(*tiny.regime, "model.dropout=0.1")), {}, EVERYTHING, 2)
     assert not any(again.holds(one, cell) for one in other for cell in one.cells(runs))
+    fewer = wanted(NAME, tiny, {}, EVERYTHING, again.seeds(replace(tiny, seeds=1)))
+    again.take(fewer, tmp_path / "no runs left")
+    assert again.cells.equals(store.cells), "a study of fewer seeds keeps those that the tables reach to"
     again.take(other, tmp_path / "no runs left")
     assert again.cells.height == 0 and again.sites.height == 0, "what the study runs no more is dropped"
 
@@ -133,49 +142,112 @@ def test_the_kept_scores_are_those_of_the_predictions(runs, tmp_path, tiny):
         assert cluster == int(at.cluster)
 
 
-def made_up(clusters: int, seeds: int = 2) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Cells and sites of two techniques: the errors of ``finetune`` are a tenth lower, of one tower higher."""
+VALIDATION = {"scratch": 0.9, "finetune": 0.7, "stacking": 0.8, "scratch_longer": 0.6}
+FACTOR = {"scratch": 1.0, "finetune": 0.95, "stacking": 0.85, "scratch_longer": 0.9}  # the test orders them otherwise
+
+
+def made_up(clusters: int, seeds: int = 4) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Cells and sites of four techniques; what one gains differs between clusters of two towers, and between seeds."""
     rng = np.random.default_rng(3)
-    level = rng.uniform(1, 3, clusters)
+    level, by_cluster = rng.uniform(1, 3, 2 * clusters), rng.normal(0, 0.25, clusters)
+    by_cluster -= np.average(by_cluster, weights=level.reshape(-1, 2).sum(1))
+    by_seed = np.array([-0.1, -0.01, 0.01, 0.1])
     key = {"condition": "few", "network": "lstm"}
     cells, sites = [], []
-    for technique, factor in (("scratch", 1.0), ("finetune", 0.9)):
+    for technique, factor in FACTOR.items():
         for seed in range(seeds):
-            named = key | {"technique": technique, "seed": seed, "validation": factor}
+            named = key | {"technique": technique, "seed": seed, "validation": VALIDATION[technique]}
             cells.extend(named | {"fold": fold} for fold in (0, 1))
-            for site in range(clusters):
-                rmse = level[site] * (1.2 if technique == "finetune" and site == 0 else factor) + 0.1 * seed
-                sites.append(key | {"technique": technique, "seed": seed, "fold": site % 2, "site": f"S{site:02d}",
-                                    "cluster": site, "rmse": rmse})  # fmt: skip
+            for site in range(2 * clusters):
+                gain = 1.0 if technique == "scratch" else factor + by_cluster[site // 2] + by_seed[seed]
+                sites.append(key | {"technique": technique, "seed": seed, "fold": site // 2 % 2, "site": f"S{site:02d}",
+                                    "cluster": site // 2, "rmse": level[site] * gain,
+                                    "r2": 1 - 0.2 * gain})  # fmt: skip
     return pl.DataFrame(cells), pl.DataFrame(sites)
+
+
+def errors_of(sites: pl.DataFrame, technique: str) -> np.ndarray:
+    """RMSE (seed, site)."""
+    return np.array([sites.filter(technique=technique, seed=seed).sort("site")["rmse"] for seed in range(4)])
+
+
+def test_validation_alone_chooses_and_no_baseline_is_chosen():
+    cells, sites = made_up(12)
+    found = effects(cells, sites, "few", "lstm", (0, 1), draws=200)
+    assert found is not None and found.chosen.technique == "finetune", "though the test prefers stacking"
+    assert [line.technique for line in found.lines] == ["scratch_longer", "finetune", "stacking", "scratch"]
+    longer = effects(cells, sites, "few", "lstm", (0, 1), draws=200, against="scratch_longer")
+    assert longer is not None and longer.chosen.technique == "finetune"
+    assert longer.chosen.changes["mean"].value > 0 > found.chosen.changes["mean"].value
 
 
 def test_effects_are_paired_by_tower_and_seed():
     cells, sites = made_up(12)
-    found = effects(cells, sites, "few", "lstm", (0, 1), draws=2000)
-    assert found is not None and found.chosen.technique == "finetune" and found.seeds == (0, 1)
-    of = {
-        name: np.array([sites.filter(technique=name, seed=seed).sort("site")["rmse"] for seed in (0, 1)])
-        for name in ("scratch", "finetune")
-    }
+    found = effects(cells, sites, "few", "lstm", (0, 1), draws=500)
+    assert found is not None and found.seeds == (0, 1, 2, 3)
+    own, scratch = errors_of(sites, "finetune"), errors_of(sites, "scratch")
     for statistic, reduce in (("median", np.median), ("mean", np.mean)):
-        change = found.chosen.changes[statistic]
-        plain = reduce(of["finetune"], axis=1).mean() / reduce(of["scratch"], axis=1).mean() - 1
-        assert change.value == pytest.approx(plain)
-        assert change.within is not None and change.within[0] <= change.value <= change.within[1]
-    assert found.chosen.worse == pytest.approx(1 / 12)
-    mean = found.chosen.changes["mean"].within
-    assert mean is not None and mean[1] - mean[0] < 0.15, "unpaired, the levels of the towers would widen it"
+        plain = reduce(own, axis=1).mean() / reduce(scratch, axis=1).mean() - 1
+        assert found.chosen.changes[statistic].value == pytest.approx(plain)
+        assert found.chosen.rmse[statistic] == pytest.approx(reduce(own, axis=1).mean())
+    assert found.chosen.worse == pytest.approx((own.mean(0) > scratch.mean(0)).mean())
+    r2 = [sites.filter(technique="finetune", seed=seed)["r2"].median() for seed in range(4)]
+    assert found.chosen.r2 == pytest.approx(np.mean(r2))
+
+
+def naive_interval(own: np.ndarray, scratch: np.ndarray, clusters: bool, seeds: bool) -> np.ndarray:
+    """Interval of the change in the mean, draw by draw: of clusters of two towers or of towers, of seeds or not."""
+    rng, drawn = np.random.default_rng(8), []
+    for _ in range(4000):
+        size = own.shape[1]
+        if clusters:
+            towers = (2 * rng.integers(0, size // 2, size // 2)[:, None] + np.arange(2)).ravel()
+        else:
+            towers = rng.integers(0, size, size)
+        of_seeds = rng.integers(0, len(own), len(own)) if seeds else np.arange(len(own))
+        drawn.append(own[of_seeds][:, towers].mean() / scratch[of_seeds][:, towers].mean() - 1)
+    return np.quantile(drawn, [0.025, 0.975])
+
+
+def test_intervals_resample_clusters_and_seeds_as_a_plain_loop_does():
+    cells, sites = made_up(20)
+    found = effects(cells, sites, "few", "lstm", (0, 1), draws=4000)
+    assert found is not None and found.chosen.changes["mean"].within is not None
+    low, high = found.chosen.changes["mean"].within
+    own, scratch = errors_of(sites, "finetune"), errors_of(sites, "scratch")
+    np.testing.assert_allclose([low, high], naive_interval(own, scratch, True, True), atol=0.008)
+    for clusters, seeds in ((False, True), (True, False)):
+        other = naive_interval(own, scratch, clusters, seeds)
+        assert other[1] - other[0] < 0.9 * (high - low), "the made-up towers tell the ways of resampling apart"
+
+
+def test_p_values_of_a_table_are_adjusted_together(monkeypatch):
+    cells, sites = made_up(12)
+    adjusted = effects(cells, sites, "few", "lstm", (0, 1), draws=2000)
+    monkeypatch.setattr("benchmarks.transfer.effects.holm", lambda p: p)
+    plain = effects(cells, sites, "few", "lstm", (0, 1), draws=2000)
+    assert adjusted is not None and plain is not None
+    p = {(line.technique, name): change.p for line in plain.lines for name, change in line.changes.items()}
+    assert len(p) == 6, "three techniques, median and mean"
+    by_size, least = sorted(p, key=lambda key: p[key] or 0.0), 0.0
+    for rank, (technique, name) in enumerate(by_size):
+        least = max(least, min(1.0, (6 - rank) * (p[technique, name] or 0.0)))
+        line = next(line for line in adjusted.lines if line.technique == technique)
+        assert line.changes[name].p == pytest.approx(least)
 
 
 def test_too_few_clusters_allow_no_interval_and_an_unfinished_seed_counts_for_nobody():
     cells, sites = made_up(6)
     found = effects(cells, sites, "few", "lstm", (0, 1), draws=200)
     assert found is not None and found.chosen.changes["mean"].within is None
+    own, scratch = (errors_of(sites, technique).mean(0)[0] for technique in ("finetune", "scratch"))
+    row = next(line for line in page._sites(found) if line.startswith("| S00 |"))
+    assert row.split("|")[2].strip() == f"{scratch:.2f}" and f" {own - scratch:+.2f} " in row
     unfinished = cells.filter(~((pl.col("technique") == "finetune") & (pl.col("seed") == 1) & (pl.col("fold") == 1)))
-    one_seed = effects(unfinished, sites, "few", "lstm", (0, 1), draws=200)
-    assert one_seed is not None and one_seed.seeds == (0,)
-    assert effects(cells.filter(technique="scratch"), sites, "few", "lstm", (0, 1), draws=200) is None
+    fewer = effects(unfinished, sites, "few", "lstm", (0, 1), draws=200)
+    assert fewer is not None and fewer.seeds == (0, 2, 3)
+    baselines = cells.filter(pl.col("technique").str.starts_with("scratch"))
+    assert effects(baselines, sites, "few", "lstm", (0, 1), draws=200) is None
 
 
 def test_the_page_says_what_validation_chose_and_what_is_missing(runs, tmp_path, tiny, monkeypatch):
@@ -185,7 +257,7 @@ def test_the_page_says_what_validation_chose_and_what_is_missing(runs, tmp_path,
     said = (tmp_path / f"{NAME}.md").read_text()
     assert "| lstm | few | finetune |" in said and "seeds 0." in said
     assert "| lstm | finetune | 3 of 6 **missing** |" in said and "| lstm | scratch | 6 of 6 |" in said
-    assert page.HEADER[0] in said and "A tiny study." in said
+    assert "| " + " | ".join(page.HEADER) + " |" in said and "A tiny study." in said
     called = []
     monkeypatch.setattr("benchmarks.accuracy.work.work", lambda cells, *_: called.extend(cells) or [])
     main.measure_transfer(

@@ -7,7 +7,6 @@ import numpy as np
 from raciflux.evaluation.figures.drawing import BLUE, GREY, ORANGE, new_figure, save, style
 
 from .effects import Effects
-from .study import SCRATCH
 
 COLOURS = {"lstm": BLUE, "raci": ORANGE}
 
@@ -15,7 +14,7 @@ COLOURS = {"lstm": BLUE, "raci": ORANGE}
 def draw(found: Sequence[Effects], path: Path) -> None:
     """Draw a panel a condition: a dot a technique and network, with its interval; filled where validation chose it."""
     conditions = list(dict.fromkeys(one.condition for one in found))
-    techniques = sorted({line.technique for one in found for line in one.lines if line.technique != SCRATCH})
+    techniques = sorted({line.technique for one in found for line in one.lines if line is not one.baseline})
     with style():
         figure = new_figure(1.2 + 0.32 * len(techniques))
         panels = np.atleast_1d(figure.subplots(1, len(conditions), sharey=True))
@@ -25,7 +24,7 @@ def draw(found: Sequence[Effects], path: Path) -> None:
             for number, one in enumerate(of_condition):
                 shift = 0.18 * (number - (len(of_condition) - 1) / 2)
                 for line in one.lines:
-                    if line.technique == SCRATCH:
+                    if line is one.baseline:
                         continue
                     change, y = line.changes["median"], techniques.index(line.technique) + shift
                     if change.within is not None:

@@ -31,7 +31,7 @@ def measure_transfer(arguments: Sequence[str], console: Console) -> None:
         )
         write_tuning(tried, tuning_table(name, output))
     tuned, seeds, store = chosen(name, output), settings.seeds or study.seeds, Store(name, output)
-    everything = wanted(name, study, tuned, dict.fromkeys(NARROWED, ()), max(seeds, study.seeds))
+    everything = wanted(name, study, tuned, dict.fromkeys(NARROWED, ()), max(seeds, study.seeds, store.seeds(study)))
     if settings.jobs:
         asked = wanted(name, study, tuned, {part: getattr(settings, part) for part in NARROWED}, seeds)
         todo = [cell for one in asked for cell in one.cells(runs) if not store.holds(one, cell)]

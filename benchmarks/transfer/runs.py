@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..accuracy.cells import Run, last_of_each_key
 from ..accuracy.work import Cell, cells_of
-from .study import SEED, Study
+from .study import BASELINES, LONGER, SCRATCH, SEED, Study
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def wanted(
             network,
             technique,
             seed,
-            run_of(name, study, condition, network, technique, seed, chosen.get(technique, ())),
+            run_of(name, study, condition, network, technique, seed, chosen.get(_tuned_as(technique), ())),
         )
         for network, seed, condition, technique in product
     ]
@@ -55,7 +55,8 @@ def run_of(
 ) -> Run:
     """Return one run with these hyper-parameters."""
     own = study.of_network.get(network, ())
-    overrides = (*study.regime, *study.conditions[condition], *own, f"transfer={technique}", *chosen)
+    how = BASELINES.get(technique, (f"transfer={technique}",))
+    overrides = (*study.regime, *study.conditions[condition], *own, *how, *chosen)
     return Run(
         f"transfer_{name}",
         study.experiment,
@@ -66,3 +67,7 @@ def run_of(
         trained=network,
         only=study.folds,
     )
+
+
+def _tuned_as(technique: str) -> str:
+    return SCRATCH if technique == LONGER else technique

@@ -17,6 +17,7 @@ from raciflux.evaluation.scores.tables import per_site, score_names
 
 from ..accuracy.work import Cell
 from .runs import Wanted
+from .study import Study
 
 KEY = ("condition", "network", "technique", "seed", "fold")
 CELLS = (*KEY, "made_by", "validation", "minutes", "commit", "processor")
@@ -39,6 +40,10 @@ class Store:
     def holds(self, one: Wanted, cell: Cell) -> bool:
         """Whether a cell was finished by this very command."""
         return self._made.get(_key(one, cell)) == made_by(cell)
+
+    def seeds(self, study: Study) -> int:
+        """How many seeds of a study the tables reach to: an earlier call may have asked for more than it has."""
+        return 0 if self.cells.is_empty() else int(max(self.cells["seed"].to_list())) + 1 - study.first_seed
 
     def take(self, of_study: Sequence[Wanted], folder: Path) -> None:
         """Take in what is finished on disk, drop what the study does not run like that, and write both tables."""

@@ -2,7 +2,7 @@
 
 from raciflux.config.transfer import TECHNIQUES
 
-from .study import SEED, Study
+from .study import LONGER, SEED, Study
 
 # One training on the towers takes at most 20 s on one core, whatever the technique.
 BUDGET = (
@@ -25,6 +25,7 @@ def _labels(share: float) -> tuple[str, ...]:
 EMBEDDED_CELLS = tuple(
     f"data.simulation.{key}" for key in ("kind=embedded", "face=simulation", "places=240", "years=6", "seed=0")
 )
+EVERY = (*TECHNIQUES, LONGER)
 FEW = ("scratch", "finetune", "stacking")
 
 
@@ -56,7 +57,7 @@ STUDIES: dict[str, Study] = {
         experiment="fluxnet2015_gpp_transfer",
         conditions={"share_5": _labels(0.05), "share_20": _labels(0.2), "share_100": _labels(1.0)},
         networks=("lstm", "raci"),
-        techniques=TECHNIQUES,
+        techniques=EVERY,
         regime=BUDGET,
         seeds=3,
         folds=(0, 1, 2),
@@ -71,7 +72,7 @@ STUDIES: dict[str, Study] = {
         experiment="fluxnet2015_gpp_transfer",
         conditions={"share_5": _labels(0.05)},
         networks=("lstm",),
-        techniques=TECHNIQUES,
+        techniques=EVERY,
         regime=BUDGET,
         seeds=8,
         first_seed=3,
@@ -100,7 +101,7 @@ STUDIES: dict[str, Study] = {
         experiment="pmodel_gpp",
         conditions={"all": ("data.split.file=pmodel_leave_site_out_v1", "data.split.fold=null")},
         networks=("lstm",),
-        techniques=TECHNIQUES,
+        techniques=EVERY,
         regime=BUDGET,
         seeds=3,
         tuned_by="labels",
@@ -112,7 +113,7 @@ STUDIES: dict[str, Study] = {
         experiment="peprmt_ch4",
         conditions={"all": ("data.split.file=peprmt_leave_site_out_v1", "data.split.fold=null")},
         networks=("lstm",),
-        techniques=TECHNIQUES,
+        techniques=EVERY,
         regime=BUDGET,
         seeds=3,
         tuned_by="labels",
@@ -153,7 +154,7 @@ STUDIES: dict[str, Study] = {
         experiment="xmethanewet_sparse",
         conditions=SPARSE,
         networks=("lstm",),
-        techniques=TECHNIQUES,
+        techniques=EVERY,
         regime=BUDGET,
         seeds=3,
         tuned_by="labels",
@@ -164,7 +165,7 @@ STUDIES: dict[str, Study] = {
         experiment="xmethanewet_sparse",
         conditions=SPARSE,
         networks=("lstm",),
-        techniques=TECHNIQUES,
+        techniques=EVERY,
         regime=(*BUDGET, *ON_REPLICA),
         seeds=3,
         tuned_by="labels",

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SCRATCH = "scratch"
+SCRATCH, LONGER = "scratch", "scratch_longer"
+# What takes no simulation, and what every technique is held against.
+BASELINES = {
+    SCRATCH: ("transfer=scratch",),
+    # As many steps on the towers as a technique that learns both domains at once and then the towers alone.
+    LONGER: ("transfer=scratch", "transfer.finetune.steps=450"),
+}
 SEED = "{seed}"  # stands in an override for the seed of the run
 
 
@@ -15,7 +21,8 @@ class Study:
     ----------
     experiment : recipe that every cell starts from.
     conditions : overrides of each condition, by its name in the tables.
-    networks, techniques : every technique is run with every network; ``scratch`` is one of them.
+    networks, techniques : every technique is run with every network; ``scratch`` is one of them, and may be told twice:
+        ``scratch_longer``.
     regime : overrides of every cell: the budget of training, the same for all techniques.
     seeds : number of seeds.
     about : what must be said beside every number of this study.
