@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy import ceiling, collect, ensembles, frozen, pages, tune, work, worlds  # noqa: E402
 from benchmarks.accuracy.cells import DONE, hyper_parameters, run_of, runs_of  # noqa: E402
-from benchmarks.accuracy.embedded_grids import FACTORS, orthogonal_design  # noqa: E402
+from benchmarks.accuracy.embedded_grids import BASELINES, FACTORS, PAIRS, orthogonal_design  # noqa: E402
 from benchmarks.accuracy.grid import CEILING, Grid, Variant  # noqa: E402
 from benchmarks.accuracy.grids import GRIDS  # noqa: E402
 from benchmarks.accuracy.raci_grids import ROWS  # noqa: E402
@@ -240,13 +240,20 @@ def test_the_tuning_of_another_benchmark_is_taken_and_the_own_goes_before(tmp_pa
     assert chosen["tcn"] == ("model.hidden=32",), "a shared model has what its home chose"
 
 
+ONLY_WHERE_DAYS_ARE_SHOWN = ("model.own_days.mixed_effects", "model.own_days.trees", "model.own_days.prior")
+
+
 def test_every_row_of_the_ablation_changes_something():
     grid, chosen = GRIDS["raci_ablation"], tune.tuned_for("raci_ablation", ROOT / "benchmarks")
     settings = {
         model: run_of("raci_ablation", grid, "spatial", model, 0, hyper_parameters(grid, model, chosen)).settings
         for model in ("raci", *ROWS)
     }
-    assert len({json.dumps(one, sort_keys=True) for one in settings.values()}) == len(settings)
+    # what acts only where own days are shown changes no answer at an unseen site
+    told = [
+        {key: value for key, value in one.items() if key not in ONLY_WHERE_DAYS_ARE_SHOWN} for one in settings.values()
+    ]
+    assert len({json.dumps(one, sort_keys=True) for one in told}) == len(settings)
 
 
 def test_the_sweep_is_orthogonal_and_small():
@@ -257,6 +264,25 @@ def test_the_sweep_is_orthogonal_and_small():
     assert list(grid.design) == list(grid.splits) and grid.seeds == 2
     source = run_of("embedded_sweep", grid, "t160_h0.9_s1", "raci", 0, ()).config().data.source
     assert (source.places, source.hidden_share, source.role_separation) == (160, 0.9, 1.0)
+    for model in ("raci", "lightgbm"):
+        of_sweep, of_claim = (
+            tune.tuned_for(name, ROOT / "benchmarks")[model]
+            for name in ("embedded_sweep", "embedded_unseen_wetland_ch4")
+        )
+        assert of_sweep == of_claim != (), "when retrieval pays is asked of the form that was chosen"
+
+
+def test_the_claim_holds_every_baseline_against_raci_and_tells_trees_of_the_simulation():
+    for pair in PAIRS:
+        grid = GRIDS[f"embedded_unseen_{pair}"]
+        assert grid.reference == "raci"
+        assert len({len(of) for model, of in tune.candidates(grid).items() if model in (*BASELINES, "raci")}) == 1
+        config = run_of("claim", grid, "world101", "lightgbm_told", 0, ()).config()
+        assert (config.model.name, config.transfer.name, config.transfer.emulator) == (
+            "lightgbm",
+            "stacking",
+            "ct_lstm",
+        )
 
 
 def test_the_worlds_of_the_claim_are_those_that_were_frozen():

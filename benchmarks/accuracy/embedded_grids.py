@@ -2,14 +2,16 @@
 
 from itertools import product
 
-from .grid import CEILING, Grid
+from .grid import CEILING, Grid, Variant
 from .raci_grids import NO_RETRIEVAL
 
 PAIRS = ("wetland_ch4", "cropland_gpp", "cropland_co2")
 DEVELOPMENT_SEED = 0
 CLAIM_SEEDS = (101, 102, 103)  # worlds that are opened once, when RACI is finished
 CLAIM_TOWERS = 120
-BASELINES = ("site_mean", "climatology", "nearest_climatology", "lightgbm", "ct_lstm", "tcn")
+# Networks are pretrained on the simulation and RACI's trees hear what its network makes of it: so do these trees.
+TOLD = {"lightgbm_told": Variant("lightgbm", ("transfer=stacking", "transfer.emulator=ct_lstm"))}
+BASELINES = ("site_mean", "climatology", "nearest_climatology", "lightgbm", *TOLD, "ct_lstm", "tcn")
 
 FACTORS = ("towers", "share", "separation")
 TOWERS, SHARES, SEPARATIONS = (40, 80, 160), (0.1, 0.5, 0.9), (0.5, 1.0, 3.0)
@@ -36,9 +38,11 @@ def _unseen(pair: str) -> Grid:
         tuned_on="development",
         about=f"Unseen towers of the embedded worlds frozen in world.json ({pair}): half of the hidden variance is "
         f"shared with neighbours over 700 km, {CLAIM_TOWERS} towers. Networks are pretrained on the world's "
-        "simulation. Everything was chosen in the development world; the others were opened once.",
+        "simulation, and lightgbm_told hears what a network that learned it says. Everything was chosen in the "
+        "development world; the others were opened once.",
         candidates="candidates_embedded_ch4.yaml" if pair == "wetland_ch4" else "candidates_embedded.yaml",
-        variants=NO_RETRIEVAL,
+        variants=NO_RETRIEVAL | TOLD,
+        reference="raci",
         pools={"claim": tuple(claim)},
         folder="raci",
         stem=f"embedded_{pair}",
@@ -74,9 +78,11 @@ EMBEDDED_GRIDS: dict[str, Grid] = {
         regime=(),
         seeds=2,
         tuned_on=None,
+        tuned_by=("embedded_unseen_wetland_ch4",),
         about="When does retrieval pay? Nine embedded worlds (seed 0, methane of wetlands) over the number of towers, "
         "the share of hidden variance that neighbours share (range 700 km), and role separation, the factor on how "
-        "strongly hidden properties set a tower's response to the day's weather. Three folds of unseen clusters.",
+        "strongly hidden properties set a tower's response to the day's weather. Three folds of unseen clusters. "
+        "Hyper-parameters are those of embedded_unseen_wetland_ch4.",
         variants=NO_RETRIEVAL,
         design={name: dict(zip(FACTORS, point, strict=True)) for name, point in _DESIGN.items()},
         folder="raci",

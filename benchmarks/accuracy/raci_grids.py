@@ -46,7 +46,6 @@ ROWS: dict[str, Variant] = {
     "raci_no_place": _raci("model.scales=[months,years]"),
     "raci_moments": _raci("model.moments=true"),
     "raci_no_own_days": _raci("model.own_days.enabled=false"),
-    "raci_no_mixed_effects": _raci("model.own_days.mixed_effects=0"),
     "raci_no_trees": _raci("model.first_guess.enabled=false"),
     "neighbour_trees": Variant("neighbour_trees"),
 }

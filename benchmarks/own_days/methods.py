@@ -107,6 +107,6 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
 }
 # What every other method is held against on the page.
 REFERENCES = {
-    "few_shot": ("zero_shot", "empirical_bayes", "raci"),
+    "few_shot": ("zero_shot", "raci_zero_shot", "empirical_bayes", "raci"),
     "gap": ("marginal_distribution", "site_forest", "raci"),
 }

@@ -2,8 +2,8 @@
 
 Each of them only proposes candidates: as many more than are wanted as the query has hidden keys, so that what is hidden
 takes nobody's place. Distances are then computed and ordered in float64, and a query whose candidates could have missed
-a neighbour through rounding is searched again exhaustively, so that all give the same answer. The search runs on the
-CPU: a cube is looked up once.
+a neighbour through rounding is searched again exhaustively, so that all give the same answer. A cube is looked up once,
+so torch stays on the CPU; faiss takes the GPU that its build knows.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,6 +27,7 @@ Codes = NDArray[np.int64]
 
 SPARE = 16  # candidates beyond k: ties and rounding are settled among them
 BLOCK = 4_000_000  # numbers held at once by a search
+GPU_CANDIDATES = 2048  # the most that faiss tells of one query on a GPU
 GROUP = 64  # keys of which torch at first looks at the nearest alone
 
 
@@ -166,9 +167,14 @@ def _propose_with_faiss(keys: _Table) -> _Propose:
     faiss.omp_set_num_threads(torch.get_num_threads())
     index = faiss.IndexFlatL2(keys.shape[1])
     index.add(np.ascontiguousarray(keys))
+    faster: Any = index
+    if faiss.get_num_gpus():
+        device = torch.cuda.current_device() if torch.cuda.is_available() else 0  # each rank has its own
+        faster = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), device, index)
 
     def propose(queries: _Table, wanted: int) -> tuple[_Table, Codes]:
-        score, position = index.search(np.ascontiguousarray(queries), wanted)
+        searched = faster if wanted <= GPU_CANDIDATES else index
+        score, position = searched.search(np.ascontiguousarray(queries), wanted)
         return score, position
 
     return propose

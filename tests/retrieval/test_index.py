@@ -100,6 +100,46 @@ def test_geographic_is_the_definition(seed, centre, spread, k, radius):
     check(answer, km, (cluster[:20, None] != cluster) & (km <= radius), k)
 
 
+def test_faiss_asks_the_gpu_of_its_build_for_no_more_than_it_tells(monkeypatch):
+    import faiss
+
+    asked = {"gpu": [], "cpu": []}
+
+    class Watched:
+        def __init__(self, index, where):
+            self.index, self.where = index, where
+
+        def add(self, keys):
+            self.index.add(keys)
+
+        def search(self, queries, wanted):
+            asked[self.where].append(wanted)
+            return self.index.search(queries, wanted)
+
+    flat = faiss.IndexFlatL2
+    monkeypatch.setattr(faiss, "IndexFlatL2", lambda width: Watched(flat(width), "cpu"))
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    made_on_gpu = lambda resources, device, index: Watched(index.index, "gpu")  # noqa: E731
+    monkeypatch.setattr(faiss, "index_cpu_to_gpu", made_on_gpu, raising=False)
+    keys = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
+    own = np.repeat([0, 1], [2500, 500])
+    for queries, exclusion in ((keys[:4], Exclusion.nothing(4)), (keys[:4], Exclusion.same_code(own[:4], own))):
+        answer, plain = (functional(queries, keys, 5, exclusion, backend) for backend in BACKENDS)
+        np.testing.assert_array_equal(answer.index, plain.index)
+    assert max(asked["gpu"]) <= 2048 < min(asked["cpu"]), "2,500 hidden keys are more than a GPU's candidates"
+
+
+@pytest.mark.gpu
+def test_faiss_on_a_gpu_finds_whom_the_cpu_finds():
+    faiss = pytest.importorskip("faiss")
+    if not faiss.get_num_gpus():
+        pytest.skip("this faiss has no GPU")
+    keys = np.random.default_rng(0).normal(size=(20_000, 32)).astype(np.float32)
+    on_gpu, on_cpu = (functional(keys, keys, 8, Exclusion.nothing(len(keys)), backend) for backend in BACKENDS)
+    np.testing.assert_array_equal(on_gpu.index, on_cpu.index)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_masked_before_top_k(backend):
     # the 30 nearest keys are the query's own: a filter after top-k would come back empty
