@@ -86,7 +86,9 @@ class FirstGuessConfig:
         bounds=(2, 100),
     )
     simulated: bool = key(True, "tell the trees what the network says when it has seen the simulation alone")
-    trees: ToldTreesConfig = key(ToldTreesConfig, "the trees; they ask the roles and kinds of retrieval")
+    trees: ToldTreesConfig = key(
+        ToldTreesConfig, "the trees; they ask the roles and kinds of retrieval, within its distances"
+    )
 
 
 @dataclass

@@ -41,6 +41,10 @@ class NeighbourTreesConfig(ToldTreesConfig):
     name: str = key("neighbour_trees", "model name", choices=["neighbour_trees"])
     roles: list[str] = key(["slow", "fast"], "roles whose neighbours are asked", choices=["slow", "fast"])
     kinds: list[str] = key(["functional"], "kinds of neighbourhood", choices=["functional", "geographic"])
+    radius_km: float = key(2000.0, "geographic neighbours farther than this are not asked", bounds=(0.0, 20_100.0))
+    exclude_km: float = key(
+        0.0, "neighbours nearer than this are hidden, beside the site's own cluster", bounds=(0.0, 20_100.0)
+    )
 
 
 @dataclass

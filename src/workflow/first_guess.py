@@ -133,5 +133,6 @@ def _by_years(days: Days, view: TrainingView, parts: int) -> Codes:
 def _kind(model: RaciConfig) -> tuple[type[BoostedTrees] | type[NeighbourTrees], NeighbourTreesConfig]:
     """Trees ask the neighbours whose responses the network reads; they are plain ones where it reads none."""
     retrieval = model.retrieval
-    trees = NeighbourTreesConfig(**vars(model.first_guess.trees), roles=retrieval.roles, kinds=retrieval.kinds)
+    alike = {name: getattr(retrieval, name) for name in ("roles", "kinds", "radius_km", "exclude_km")}
+    trees = NeighbourTreesConfig(**vars(model.first_guess.trees), **alike)
     return (NeighbourTrees if retrieval.enabled and "responses" in retrieval.values else BoostedTrees), trees

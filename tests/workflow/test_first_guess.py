@@ -11,7 +11,8 @@ from raciflux.config.trees import ToldTreesConfig
 from raciflux.datamodules.splits import Split
 from raciflux.errors import UserError
 from raciflux.modules.baselines.boosted_trees import BoostedTrees
-from raciflux.modules.baselines.neighbour_trees import NeighbourTrees
+from raciflux.modules.baselines.neighbour_trees import ASKED, NeighbourTrees
+from raciflux.retrieval.neighbour_flux import NeighbourFlux
 from raciflux.workflow.first_guess import first_guess, grow_trees
 from raciflux.workflow.stages import build_bank
 
@@ -86,6 +87,33 @@ def test_trees_ask_whom_the_network_asks(tmp_path):
         told = kind.load(tmp_path / name / "first_guess" / "all").boosters["GPP"].feature_name()
         expected = [f"{flux}_of_{one}_neighbours" for one in asked for flux in ("GPP", "NEE")]
         assert [column for column in told if column.endswith("neighbours")] == expected
+
+
+@pytest.mark.parametrize("changes", [{"exclude_km": 500.0}, {"radius_km": 600.0}])
+def test_trees_ask_as_near_and_as_far_as_the_network(tmp_path, changes):
+    cube = carbon_cube()
+    split, retrieval = tiny_split(cube), replace(RACI.retrieval, kinds=["geographic"], **changes)
+    data = tiny_data(cube, split)
+    guessed(cube, split, tmp_path, replace(RACI, retrieval=retrieval))
+    trees = NeighbourTrees.load(tmp_path / "first_guess" / "all")
+    asked = trees.beside(data.view(), same_cube=True)
+    config = replace(retrieval, neighbours=TREES.neighbours)
+    network, wider = (
+        NeighbourFlux(trees.bank, data.view(), True, one)
+        for one in (config, replace(config, exclude_km=0.0, radius_km=20_000.0))
+    )
+    said, expected, otherwise = (np.stack([one.of_site(site) for site in range(12)]) for one in (asked, network, wider))
+    np.testing.assert_array_equal(said, expected)
+    assert (np.isfinite(otherwise) & (said != otherwise)).any(), "the distances hide nobody here"
+
+
+def test_trees_of_a_version_that_kept_no_distances_ask_by_the_defaults(tmp_path):
+    cube = carbon_cube()
+    before = guessed(cube, tiny_split(cube), tmp_path)
+    for path in (tmp_path / "first_guess").glob(f"*/{ASKED}"):
+        with np.load(path, allow_pickle=False) as asked:
+            np.savez(path, **{name: asked[name] for name in ("roles", "kinds", "neighbours")})
+    np.testing.assert_array_equal(guessed(cube, tiny_split(cube), tmp_path), before)
 
 
 def test_a_run_that_trusts_its_trees_alone_says_what_they_say(tmp_path):

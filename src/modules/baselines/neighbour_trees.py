@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import lightgbm
 
 BANK, ASKED = "bank.npz", "asked.npz"
+KEPT = ("roles", "kinds", "neighbours", "radius_km", "exclude_km")  # of the look-up
 
 
 class NeighbourTrees(Trees):
@@ -29,16 +30,9 @@ class NeighbourTrees(Trees):
     It is RACI's retrieval without its network: what it gains over ``lightgbm`` is what neighbours are worth to trees.
     """
 
-    def __init__(
-        self,
-        boosters: Mapping[str, "lightgbm.Booster"],
-        bank: Bank,
-        roles: list[str],
-        kinds: list[str],
-        neighbours: int,
-    ) -> None:
+    def __init__(self, boosters: Mapping[str, "lightgbm.Booster"], bank: Bank, asked: RetrievalConfig) -> None:
         super().__init__(boosters)
-        self.bank, self.asked = bank, RetrievalConfig(roles=roles, kinds=kinds, neighbours=neighbours)
+        self.bank, self.asked = bank, asked
 
     @classmethod
     def fit(cls, config: NeighbourTreesConfig, view: TrainingView, cluster_km: float, seed: int) -> "NeighbourTrees":
@@ -50,7 +44,8 @@ class NeighbourTrees(Trees):
             If a target has no known day, or no validation day.
         """
         require_known_days(config.name, view)
-        made = cls({}, Bank.build(view, cluster_km), config.roles, config.kinds, config.neighbours)
+        asked = RetrievalConfig(**{name: getattr(config, name) for name in KEPT})
+        made = cls({}, Bank.build(view, cluster_km), asked)
         made.boosters = boosted(config, view, seed, made.beside(view, same_cube=True))
         return made
 
@@ -62,7 +57,7 @@ class NeighbourTrees(Trees):
     def _write(self, folder: Path) -> None:
         super()._write(folder)
         self.bank.save(folder / BANK)
-        np.savez(folder / ASKED, roles=self.asked.roles, kinds=self.asked.kinds, neighbours=self.asked.neighbours)
+        np.savez(folder / ASKED, **{name: getattr(self.asked, name) for name in KEPT})
 
     @classmethod
     def load(cls, folder: Path) -> "NeighbourTrees":
@@ -75,4 +70,7 @@ class NeighbourTrees(Trees):
         """
         boosters, bank = read_boosters(folder), Bank.load(folder / BANK)
         with reading(folder), np.load(folder / ASKED, allow_pickle=False) as asked:
-            return cls(boosters, bank, *(asked[name].tolist() for name in ("roles", "kinds", "neighbours")))
+            # trees of a version that kept fewer of them were grown under the defaults of the rest
+            return cls(
+                boosters, bank, RetrievalConfig(**{name: asked[name].tolist() for name in KEPT if name in asked})
+            )
