@@ -167,10 +167,26 @@ def _check_models(config: Config) -> None:
             f"{config.model.hidden + heads - config.model.hidden % heads} could"
         )
     if isinstance(config.model, RaciConfig):
-        retrieval = config.model.retrieval
-        for key, chosen in (("roles", retrieval.roles), ("kinds", retrieval.kinds)):
-            if retrieval.enabled and not chosen:
-                raise UserError(f"model.retrieval.{key} is empty; take model.retrieval.enabled=false to switch it off")
+        _check_raci(config.model)
+
+
+def _check_raci(model: RaciConfig) -> None:
+    retrieval, own_days = model.retrieval, model.own_days
+    for key, chosen in (("roles", retrieval.roles), ("kinds", retrieval.kinds)):
+        if retrieval.enabled and not chosen:
+            raise UserError(f"model.retrieval.{key} is empty; take model.retrieval.enabled=false to switch it off")
+    if retrieval.enabled and retrieval.keys == "learned" and "functional" not in retrieval.kinds:
+        raise UserError(
+            "model.retrieval.keys=learned finds functional neighbours, and model.retrieval.kinds=[geographic] looks "
+            "none up; add functional, or take model.retrieval.keys=descriptors"
+        )
+    if own_days.enabled and not own_days.visibility:
+        raise UserError("model.own_days.visibility is empty; take model.own_days.enabled=false to switch it off")
+    if own_days.enabled and own_days.trees > 0 and own_days.mixed_effects == 0:
+        raise UserError(
+            f"model.own_days.trees={own_days.trees:g} reads own days by the features of the mixed effects, which "
+            "model.own_days.mixed_effects=0 switches off; add model.own_days.trees=0"
+        )
 
 
 def _check_uncertainty(config: Config) -> None:

@@ -73,6 +73,12 @@ from raciflux.modules import NETWORKS
         ),
         (["model.retrieval.roles=[]"], "model.retrieval.roles is empty"),
         (["model.retrieval.kinds=[]"], "model.retrieval.kinds is empty"),
+        (
+            ["model.retrieval.keys=learned", "model.retrieval.kinds=[geographic]"],
+            "keys=learned finds functional neighbours, and model.retrieval.kinds=[geographic] looks none up",
+        ),
+        (["model.own_days.visibility=[]"], "model.own_days.visibility is empty; take model.own_days.enabled=false"),
+        (["model.own_days.mixed_effects=0"], "mixed_effects=0 switches off; add model.own_days.trees=0"),
         (["head.kind=quantile", "head.quantiles=20"], "head.quantiles=20 is even, so that no level would be"),
         (
             ["model=climatology", "compare=[lightgbm]", "head.kind=mixture"],
@@ -148,6 +154,9 @@ def test_contradiction_is_refused(overrides, words):
         ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
         ["model=ct_lstm", "compare=[site_mean]"],
         ["model.retrieval.enabled=false", "model.retrieval.roles=[]"],
+        ["model.retrieval.enabled=false", "model.retrieval.keys=learned", "model.retrieval.kinds=[geographic]"],
+        ["model.own_days.mixed_effects=0", "model.own_days.trees=0"],
+        ["model.own_days.enabled=false", "model.own_days.mixed_effects=0", "model.own_days.visibility=[]"],
         ["model=moment_lstm", "head.kind=quantile"],
         ["model=pyraformer", "model.hidden=9", "model.heads=3"],
         ["head.kind=mixture", "head.quantiles=20"],  # a mixture has no levels
