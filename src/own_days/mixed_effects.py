@@ -4,9 +4,10 @@ The residual ``r`` (observed minus predicted) of a site on day ``t`` is
 
     r_t = x_t' b + e_t,    b ~ N(mean, covariance),    cov(e_s, e_t) = noise * persistence^|s - t|
 
-with coefficients ``b`` of the site's own. Mean, covariance and noise are learned over training sites, whose residuals
-are those of models that did not see them, by expectation maximisation (Laird and Ware 1982, doi:10.2307/2529876). Of a
-new site some days' residuals are known, and the posterior of its coefficients follows.
+with coefficients ``b`` of the site's own. Mean, covariance and noise are learned over training sites by expectation
+maximisation (Laird and Ware 1982, doi:10.2307/2529876). Of a new site some days' residuals are known, and the posterior
+of its coefficients follows. Residuals of a model that learned from the training sites (``records.FoldPredictions``) are
+smaller than those of a new site, and so is the covariance that they give.
 """
 
 from dataclasses import dataclass

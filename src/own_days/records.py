@@ -44,12 +44,14 @@ class Record:
 
 @dataclass(frozen=True)
 class FoldPredictions:
-    """What a model says of the sites of a fold without having seen any flux of theirs.
+    """What is said of the sites of a fold, none of whose fluxes is shown.
 
     Attributes
     ----------
     predicted : (site, day, target) in units: at ``tested`` sites what the fold's model says, at ``training`` sites what
-        models say that were trained without their clusters; NaN elsewhere.
+        a correction is learned from; NaN elsewhere. Of finished runs (``workflow/adapt.py``) models say the latter that
+        were trained without the site's cluster. RACI says it itself at the end of its training
+        (``workflow/own_residuals.py``): its trees were grown without the cluster, its network learned from the site.
     training, tested : (site,).
     """
 

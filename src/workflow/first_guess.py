@@ -109,7 +109,7 @@ def _shares(model: RaciConfig, view: TrainingView) -> Iterator[tuple[str, Traini
         known = view.visible.known & ~mine[..., None]
         target = np.where(known, view.target, np.float32(0.0))
         learnt = replace(view, visible=replace(view.visible, known=known), target=target)
-        yield f"part{number}", learnt, mine & view.visible.known.any(-1)
+        yield f"part{number}", learnt, mine
 
 
 def _by_clusters(view: TrainingView, parts: int) -> Codes:
