@@ -20,7 +20,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
         _print_scores(evaluation, score, f"{flux} {where(run.summary)}, {LABELS[score]}", console)
     _print_trust(evaluation, flux, console)
     _print_transfer(run.folder, console)
-    lines = notes(run.summary) + unlike(run, baselines)
+    lines = notes(run.summary) + run.folder.not_learned() + unlike(run, baselines)
     if run.summary["without_odd_sites"]:
         lines.append(f"* without the odd sites of the data set: {', '.join(run.summary['without_odd_sites']['sites'])}")
     for line in lines:

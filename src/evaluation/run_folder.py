@@ -22,6 +22,7 @@ from .predictions_contract import BOUNDS, INSIDE, QUANTILES, check_predictions
 from .wording import long_name
 
 TARGETS_FOLDER = "targets"
+NOT_LEARNED = "own_residuals_not_learned.json"  # beside a fold's model: what it did not learn of own days, and why
 TRAININGS = ("", "emulator/", "scratch/")  # folders of a fold that keep the logs of a training
 SITES_A_CHUNK = 64
 COORDINATE_ATTRS: dict[str, dict[str, str]] = {
@@ -131,6 +132,10 @@ class RunFolder:
         found = {file.relative_to(self.path).parts[0]: self._json(file) for file in self._of_folds(name)}
         of_folds = {place if place.startswith("fold") else "": record for place, record in found.items() if record}
         return dict(sorted(of_folds.items(), key=lambda item: (len(item[0]), item[0])))
+
+    def not_learned(self) -> list[str]:
+        """Return what folds did not learn of own days, and why; each reason once."""
+        return list(dict.fromkeys(str(record.get("why")) for record in self.records(NOT_LEARNED).values()))
 
     def neighbours(self) -> pl.DataFrame | None:
         """``neighbours.parquet`` of all folds: who was retrieved for each test site; None where nothing was."""

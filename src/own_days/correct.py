@@ -50,7 +50,7 @@ class Corrected:
 
         Raises
         ------
-        UserError
+        TooFewSitesError
             If a fold has too few training sites of more than a year.
         """
         learned: dict[str, list[list[Correction]]] = {name: [] for name in names}

@@ -1,7 +1,8 @@
 """The few-shot question asked of a fold's training sites: what correctors are learned from and chosen by.
 
-Every training site stands for a new one: its residuals are of models that did not see it, the days shown and scored are
-those of its own start dates, by the same rule as at tested sites (``questions.py``).
+Every training site stands for a new one: the days shown and scored are those of its own start dates, by the same rule
+as at tested sites (``questions.py``). It is no new one to a model that learned from it; who says what of training sites
+stands at ``records.FoldPredictions``.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,10 @@ from .records import Doubles, FoldPredictions, Mask, Record
 
 FEWEST_SITES = 10  # training sites with questions
 _PENALTY = 30.0  # days that a site's coefficients are shrunk by where the persistence of what they leave is measured
+
+
+class TooFewSitesError(UserError):
+    """Too few training sites are asked to say how sites differ."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +69,14 @@ def gather(record: Record, fold: FoldPredictions, features: Features) -> Evidenc
 
     Raises
     ------
-    UserError
+    TooFewSitesError
         If fewer than ``FEWEST_SITES`` training sites are asked.
     """
     places = [site for site in np.flatnonzero(fold.training) if _learnable(record, fold, site, features.target).any()]
     starts = {site: draw_starts(str(record.site_id[site]), record.dates, record.measured[site]) for site in places}
     asked = sum(bool(drawn) for drawn in starts.values())
     if asked < FEWEST_SITES:
-        raise UserError(
+        raise TooFewSitesError(
             f"own days of {record.targets[features.target]}: only {asked} training sites have a record of more "
             f"than a year to learn a correction from, {FEWEST_SITES} are needed; take a run with more sites"
         )

@@ -23,11 +23,11 @@ from ..modules.flux_module import FluxModule
 from ..modules.raci import Raci
 from ..retrieval.role_pool import RolePool
 from ..variables import SLOW_SCALES, slow_scale
+from .evenly import evenly
 from .predictions import Predicted
 
 OWN_DAYS = "own days"
 WINDOWS_A_SITE = 2  # two years of scored days tell what moves an answer, and bound the cost where records are long
-SITES = 500  # of a grid's cells so many, evenly taken: hiding every level of all would take longer than training
 
 Answer = Callable[[Batch], Tensor]  # batch -> read-out (batch, day, target, parameter)
 
@@ -136,12 +136,8 @@ def _windows(data: FluxDataModule) -> Tensor:
 
 
 def _evenly(windows: Tensor) -> Tensor:
-    """Keep the windows of ``SITES`` sites at most."""
-    sites = torch.from_numpy(np.unique(windows[:, 0].numpy()))
-    if len(sites) <= SITES:
-        return windows
-    kept = sites[torch.linspace(0, len(sites) - 1, SITES).long()]
-    return windows[torch.isin(windows[:, 0], kept)]
+    """Keep the windows of so many sites as tell enough."""
+    return windows[torch.isin(windows[:, 0], torch.from_numpy(evenly(np.unique(windows[:, 0].numpy()))))]
 
 
 def _days(index: Tensor, data: FluxDataModule) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -127,7 +127,7 @@ def _train_network(
     if looks_at_own_days(config):
         progress.now(f"{config.model.name} own days")
         widen_prior(config, module, data, folder)
-        learn_residuals(config, module, data, folder)
+        learn_residuals(config, module, data, folder, progress.say)
         keep_own_past(data, folder)
     predicted = predict_among_ranks(config, module, data, folder)
     write_context(data, module, predicted, folder / "context.parquet")

@@ -19,6 +19,7 @@ from ..datamodules.base import FluxDataModule
 from ..evaluation.metrics import Sums, rmse
 from ..modules.flux_module import FluxModule
 from ..modules.own_days import OwnDays
+from .evenly import evenly
 from .own_answers import OwnAnswers
 from .stages import accelerator
 
@@ -30,11 +31,14 @@ Days = NDArray[np.bool_]
 
 
 def widen_prior(config: Config, module: FluxModule, data: FluxDataModule, fold: Path) -> None:
-    """Choose the factor, hold it in the module, and keep it in the run folder; without a validation question, 1."""
+    """Choose the factor, hold it in the module, and keep it in the run folder; without a validation question, 1.
+
+    Of many validation sites some are asked, evenly taken.
+    """
     layer = _layer(module)
     answers = OwnAnswers(module, data, torch.device(accelerator(config)))
     scores = dict.fromkeys(FACTORS, 0.0)
-    for site in np.flatnonzero(data.stopping.any((1, 2))):
+    for site in evenly(np.flatnonzero(data.stopping.any((1, 2)))):
         for shown, asked in _questions(data, int(site)):
             for factor in FACTORS:
                 layer.widened = factor

@@ -152,7 +152,7 @@ def predict_alone(module, data):
 
 
 def test_of_many_sites_some_are_taken_evenly(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("raciflux.workflow.context.SITES", 2)
+    monkeypatch.setattr("raciflux.workflow.evenly.SITES", 2)
     config = replace(CONFIG, model=LstmConfig(hidden=6, dropout=0.0))
     _, table = context_of(config, data, tmp_path)
     tested = [name for name in data.cube["site_id"].to_numpy().tolist() if name in data.split.test]

@@ -82,7 +82,7 @@ def _content(run: ScoredRun, baselines: Sequence[ScoredRun], figures: Sequence[D
         "primary": LABELS[run.primary],
         "facts": _facts(run),
         "warnings": [*_hurt(run), *unlike(run, baselines), *refused, *([] if compared else comparison_notes)],
-        "notes": [READING, *notes(summary)],
+        "notes": [READING, *notes(summary), *run.folder.not_learned()],
         "headline": [(LABELS[score], headline_table(run, baselines, score)) for score in summary["scores"]],
         "odd_sites": odd["sites"] if odd else [],
         "odd_headline": [

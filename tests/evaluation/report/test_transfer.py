@@ -15,7 +15,7 @@ from raciflux.evaluation.figures.curves import draw_curves
 from raciflux.evaluation.figures.drawing import BLUE, GREY, ORANGE
 from raciflux.evaluation.report.transfer import transfer_section
 from raciflux.evaluation.report.write import write_report
-from raciflux.evaluation.run_folder import RunFolder
+from raciflux.evaluation.run_folder import NOT_LEARNED, RunFolder
 from rich.console import Console
 
 from ..fabricated import fabricate_predictions, fabricate_run
@@ -61,6 +61,14 @@ def test_the_verdict_stands_in_page_and_console_and_warns_where_it_hurts(tmp_pat
         assert verdict in said and f"worse than scratch in {int(hurts)} of 2 folds" in said
     warned = [line for line in page.splitlines() if 'class="warning"' in line and "from scratch" in line]
     assert bool(warned) == hurts == ("negative transfer: the simulation hurts" in console)
+
+
+def test_what_folds_did_not_learn_of_own_days_is_said_once(tmp_path: Path):
+    run = fabricated(tmp_path, hurts=False)
+    for fold in ("fold0", "fold1"):
+        keep(run / fold, NOT_LEARNED, why="only 3 training <sites>")
+    page, console = shown(run)
+    assert console.count("only 3 training <sites>") == page.count("only 3 training &lt;sites&gt;") == 1
 
 
 def test_one_fold_is_not_called_a_mean(tmp_path: Path):
