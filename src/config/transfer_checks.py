@@ -5,7 +5,14 @@ from .models import ESTIMATORS, PARTS
 from .paper_models import PAPER_PARTS
 from .raci import RaciConfig
 from .schema import Config
-from .transfer import EMULATED, FINETUNED, JOINT, StageConfig, TransferConfig
+from .transfer import EMULATED, FINETUNED, JOINT, TECHNIQUES, StageConfig, TransferConfig
+
+# The techniques that read a key; elsewhere it would do nothing. The budgets of both stages, leave_out and reuse pass
+# everywhere, so that one sweep over techniques can set them: what the latter two forbid then never happens.
+READ_BY: dict[str, tuple[str, ...]] = dict.fromkeys(("freeze", "thaw", "rates", "l2_sp"), FINETUNED)
+READ_BY |= {"emulator": EMULATED, "pretrain_seed": ("finetune", *EMULATED)}
+READ_BY |= {"domain_weight": ("adversarial",), "sharpness": ("reweight",), "simulated_weight": ("mixed",)}
+READ_BY |= dict.fromkeys(("inputs", "align", "against_scratch"), TECHNIQUES[1:])
 
 PAIRED = {"thaw": "fast_encoder@50", "rates": "fast_encoder@0.1"}  # keys whose entries are PART@NUMBER, and one such
 
@@ -23,19 +30,12 @@ def check_transfer(config: Config) -> None:
         raise UserError(
             f"transfer={transfer.name} needs a data.simulation to pretrain on, and there is none; take transfer=scratch"
         )
-    if transfer.name == "scratch" and transfer.freeze:
-        raise UserError(
-            "transfer.freeze keeps pretrained parts, but transfer=scratch pretrains none; take transfer.freeze=[]"
-        )
-    for key in ("freeze", "thaw", "rates", "l2_sp"):
-        if transfer.name not in FINETUNED and getattr(transfer, key):
+    unchanged = TransferConfig(transfer.name)
+    for key, techniques in READ_BY.items():
+        if transfer.name not in techniques and getattr(transfer, key) != getattr(unchanged, key):
             raise UserError(
-                f"transfer.{key} goes with transfer={', '.join(FINETUNED)}, not with {transfer.name}; leave it out"
+                f"transfer.{key} goes with transfer={', '.join(techniques)}, not with {transfer.name}; leave it out"
             )
-    if transfer.emulator is not None and transfer.name not in EMULATED:
-        raise UserError(
-            f"transfer.emulator goes with transfer={' or '.join(EMULATED)}, not with {transfer.name}; leave it out"
-        )
     if transfer.name in EMULATED and transfer.emulator is None and config.model.name in ESTIMATORS:
         raise UserError(
             f"transfer={transfer.name}: model={config.model.name} cannot learn the simulation; "
@@ -88,28 +88,36 @@ def numbers_of_parts(transfer: TransferConfig, key: str) -> dict[str, float]:
 
 def _check_parts(config: Config) -> None:
     """Refuse parts that a network of the command does not have, or that leave it nothing to train."""
-    transfer = config.transfer
-    named = {"freeze": list(transfer.freeze)} | {key: list(numbers_of_parts(transfer, key)) for key in PAIRED}
-    for part in named["freeze"]:
-        if part in named["thaw"]:
-            raise UserError(f"transfer.freeze and transfer.thaw both name {part}; leave it out of one of them")
+    transfer, steps = config.transfer, config.transfer.finetune.steps
+    thaw, rates = (numbers_of_parts(transfer, key) for key in PAIRED)
+    for key, of_key in (("thaw", thaw), ("rates", rates)):
+        for part in transfer.freeze:
+            if part in of_key:
+                raise UserError(f"transfer.freeze and transfer.{key} both name {part}; leave it out of one of them")
+    for part, step in thaw.items():
+        if step >= steps:
+            raise UserError(
+                f"transfer.thaw: {part}@{step:g} is not below transfer.finetune.steps={steps}, so it would never be "
+                f"trained; take an earlier step, or transfer.freeze=[{part}]"
+            )
+    frozen = {*transfer.freeze, *(part for part, rate in rates.items() if not rate)}
     for model in (config.model.name, *config.compare):
         if model not in PARTS | PAPER_PARTS:
             continue
         parts = _parts(config, model)
-        for key, of_key in named.items():
+        for key, of_key in (("freeze", transfer.freeze), ("thaw", thaw), ("rates", rates)):
             for part in of_key:
                 if part not in parts:
                     raise UserError(
                         f"transfer.{key}: {model} has no part {part!r}; its parts are {', '.join(parts)}. "
                         "Models of compare share these keys"
                     )
-        if set(transfer.freeze) == set(parts):
+        if frozen >= set(parts):
             raise UserError(
-                f"transfer.freeze names every part of {model}, so that nothing is left to train; leave one out"
+                f"transfer.freeze, or transfer.rates of 0, name every part of {model}, so that nothing is left to "
+                "train; leave one out"
             )
-        kept = {*transfer.freeze, *(part for part, step in numbers_of_parts(transfer, "thaw").items() if step)}
-        if kept >= set(parts):
+        if frozen | {part for part, step in thaw.items() if step} >= set(parts):
             raise UserError(
                 f"transfer.thaw keeps every part of {model} that is not frozen, so that nothing is trained at first; "
                 "leave one out"

@@ -7,6 +7,7 @@ from raciflux.config.checks import check_machine, check_name
 from raciflux.config.compose import compose
 from raciflux.config.models import MODELS, PARTS
 from raciflux.config.schema import HeadConfig
+from raciflux.config.transfer import TECHNIQUES
 from raciflux.contracts import Layout, WindowLayout
 from raciflux.errors import UserError
 from raciflux.modules import NETWORKS
@@ -44,7 +45,24 @@ from raciflux.modules import NETWORKS
             ["compare=[]", "transfer.freeze=[slow_encoder,fast_encoder,retrieval,head,own_days]"],
             "nothing is left to train",
         ),
-        (["transfer=scratch", "transfer.freeze=[head]"], "transfer=scratch pretrains none"),
+        (
+            ["model=lstm", "compare=[]", "transfer.rates=[fast_encoder@0,head@0]"],
+            "transfer.freeze, or transfer.rates of 0, name every part of lstm",
+        ),
+        (
+            ["model=lstm", "compare=[]", "transfer.freeze=[head]", "transfer.rates=[fast_encoder@0]"],
+            "every part of lstm",
+        ),
+        (["transfer.freeze=[head]", "transfer.rates=[head@0.1]"], "transfer.freeze and transfer.rates both name head"),
+        (
+            ["transfer.thaw=[head@200]"],
+            "transfer.thaw: head@200 is not below transfer.finetune.steps=200, so it would never be trained; take an "
+            "earlier step, or transfer.freeze=[head]",
+        ),
+        (
+            ["transfer=scratch", "transfer.freeze=[head]"],
+            "transfer.freeze goes with transfer=finetune, adversarial, reweight, not with scratch; leave it out",
+        ),
         (
             ["transfer=stacking", "transfer.freeze=[head]"],
             "transfer.freeze goes with transfer=finetune, adversarial, reweight, not with stacking",
@@ -54,7 +72,7 @@ from raciflux.modules import NETWORKS
         (["transfer=residual", "knowledge.range=1"], "knowledge.range judges whole fluxes, and transfer=residual"),
         (["transfer=mixed", "data=carbon_balance"], "transfer=mixed: NEE = RECO - GPP holds in units"),
         (["transfer=residual", "data.simulation=null"], "transfer=residual needs a data.simulation"),
-        (["transfer.emulator=lstm"], "transfer.emulator goes with transfer=stacking or residual, not with finetune"),
+        (["transfer.emulator=lstm"], "transfer.emulator goes with transfer=stacking, residual, not with finetune"),
         (["transfer=stacking", "model=lightgbm"], "model=lightgbm cannot learn the simulation; add transfer.emulator="),
         (["transfer.thaw=[head]"], "transfer.thaw: 'head' is no new PART@NUMBER, such as fast_encoder@50"),
         (["transfer.rates=[head@-1]"], "transfer.rates: 'head@-1' is no new PART@NUMBER"),
@@ -136,6 +154,37 @@ def test_contradiction_is_refused(overrides, words):
     assert "\n" not in str(caught.value)
 
 
+ALL_BUT_SCRATCH = ("finetune", "residual", "adversarial", "reweight", "stacking", "mixed")
+READ_BY = {
+    "transfer.rates=[head@0.1]": ("finetune", "adversarial", "reweight"),
+    "transfer.thaw=[head@1]": ("finetune", "adversarial", "reweight"),
+    "transfer.l2_sp=0.1": ("finetune", "adversarial", "reweight"),
+    "transfer.emulator=tcn": ("residual", "stacking"),
+    "transfer.pretrain_seed=0": ("finetune", "residual", "stacking"),
+    "transfer.domain_weight=0.1": ("adversarial",),
+    "transfer.sharpness=1": ("reweight",),
+    "transfer.simulated_weight=0.3": ("mixed",),
+    "transfer.align=units": ALL_BUT_SCRATCH,
+    "transfer.inputs=refitted": ALL_BUT_SCRATCH,
+    "transfer.against_scratch=true": ALL_BUT_SCRATCH,
+    **dict.fromkeys(
+        ("transfer.leave_out=all", "transfer.reuse=false", "transfer.pretrain.steps=9", "transfer.finetune.steps=9"),
+        TECHNIQUES,
+    ),
+}
+
+
+@pytest.mark.parametrize("override", READ_BY)
+def test_a_key_that_the_technique_does_not_read_is_refused(override):
+    for technique in TECHNIQUES:
+        overrides = ["compare=[]", f"transfer={technique}", override]
+        if technique in READ_BY[override]:
+            compose(overrides)
+        else:
+            with pytest.raises(UserError, match=rf"goes with transfer=.*, not with {technique}; leave it out"):
+                compose(overrides)
+
+
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -148,6 +197,7 @@ def test_contradiction_is_refused(overrides, words):
         ["data=cropland_gpp", "data.simulation.kind=light_use_efficiency", "transfer=finetune"],
         ["compare=[site_mean]", "transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],
         ["transfer.freeze=[slow_encoder]"],
+        ["transfer.thaw=[slow_encoder@199]"],
         ["transfer.thaw=[slow_encoder@5]", "transfer.rates=[fast_encoder@0.1, head@0]", "transfer.l2_sp=0.01"],
         ["transfer=stacking", "model=lightgbm", "transfer.emulator=lstm"],
         ["transfer=residual", "transfer.align=units", "transfer.inputs=refitted", "transfer.leave_out=all"],
