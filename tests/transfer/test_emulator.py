@@ -119,11 +119,15 @@ def test_errors_are_measured_against_the_spread_of_the_flux_whatever_the_techniq
 
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_the_emulator_stays_as_it_was_pretrained(tmp_path, name):
-    transferred(tmp_path / "run", name=name)
-    shared = next((tmp_path / "pretrained").iterdir())
-    kept = network_weights(tmp_path / "run" / "emulator" / "checkpoints" / "pretrain" / "best.ckpt")
-    for weight, value in network_weights(shared / "checkpoints" / "pretrain" / "best.ckpt").items():
-        assert (kept[weight] == value).all()
+    learned = transferred(tmp_path / "run", name=name, align="units")
+    transferred(tmp_path / "alone", reuse=False)  # the same pretraining, made for a technique without an emulator
+    place = Path("checkpoints", "pretrain", "best.ckpt")
+    kept, alone = (network_weights(tmp_path / folder / place) for folder in ("run/emulator", "alone"))
+    assert kept.keys() == alone.keys()
+    for weight, value in alone.items():
+        assert (kept[weight] == value).all(), weight
+    after = simulated(config_of(name, align="units"), tmp_path / "run", tiny_cube())
+    np.testing.assert_array_equal(learned.data.cube["GPP_simulated"].to_numpy(), after)
 
 
 def test_every_technique_ends_elsewhere(tmp_path):
