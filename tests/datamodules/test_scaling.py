@@ -201,3 +201,25 @@ def test_carried_to_towers_the_inputs_keep_their_scale_but_constants_and_the_tar
     assert simulation.carried_to(bent).targets == bent.targets, "the transform, at the observations' own scale"
     assert carried.inputs[flat] == towers.inputs[flat]
     assert carried.inputs[moved] == (5.0, 3.0)
+
+
+def test_carried_to_towers_refitted_inputs_take_the_observations_scale_and_classes_stay(cube):
+    towers = fitted(cube)
+    others = {name: (mean + 4.0, 3.0 * std) for name, (mean, std) in towers.inputs.items()}
+    simulation = replace(towers, inputs=others, classes={"igbp": ("WET",), "koppen": ("Dfc",)})
+    carried = simulation.carried_to(towers, refitted=True)
+    assert carried == replace(towers, classes=simulation.classes), (
+        "codes belong to the weights that were trained on them"
+    )
+    assert simulation.carried_to(towers).inputs == others
+
+
+def test_carried_to_towers_in_units_a_flux_keeps_the_simulations_scale_and_errors_the_observed_spread(cube):
+    towers = fitted(cube)
+    (observed,) = towers.targets
+    simulation = replace(towers, targets=(TargetScale("gC m-2 d-1", 8.0, 2.5),))
+    (scale,) = simulation.carried_to(towers, in_units=True).targets
+    assert (scale.mean, scale.std, scale.spread) == (8.0, 2.5, observed.std)
+    bent = replace(simulation, targets=(TargetScale("gC m-2 d-1", 1.0, 0.5, 2.0, flux_std=9.0),))
+    (scale,) = bent.carried_to(fitted(cube, asinh_at=2.0), in_units=True).targets
+    assert (scale.mean, scale.std, scale.asinh_at, scale.spread) == (1.0, 0.5, 2.0, observed.std)
