@@ -64,7 +64,7 @@ def pretrainings(config: Config) -> tuple[str, ...]:
     A key is a hash of all of the configuration that could decide one. Two keys may differ where the arrays of the
     data, which are not looked at here, are alike after all: then one run waits for the other at its lock.
     """
-    if not config.transfer.reuse:
+    if not config.transfer.reuse or config.transfer.pretrained is not None:
         return ()
     pretrained = (_pretrained(one) for one in models_of(config).values())
     return tuple(sorted({_key(one) for one in pretrained if one is not None}))
@@ -92,7 +92,11 @@ def _key(config: Config) -> str:
         logger=LoggerConfig(),
         data=replace(config.data, split=split),
         transfer=TransferConfig(
-            name="finetune", pretrain=transfer.pretrain, inputs=transfer.inputs, leave_out=transfer.leave_out
+            name="finetune",
+            pretrain=transfer.pretrain,
+            inputs=transfer.inputs,
+            leave_out=transfer.leave_out,
+            leave_out_near=transfer.leave_out_near,
         ),
     )
     return hashlib.blake2b(json.dumps(asdict(decides)).encode(), digest_size=4).hexdigest()

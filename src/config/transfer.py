@@ -61,6 +61,14 @@ class TransferConfig:
         "simulated places left out of pretraining: near tested towers, or near all, so that folds can share it",
         choices=["tested", "all"],
     )
+    leave_out_near: str | None = key(
+        None, "a CSV with columns lat, lon: simulated places near these are left out too, for towers of a later run"
+    )
+    pretrained: str | None = key(
+        None,
+        "finetune, residual, stacking: folder of a pretraining that another run made (output/pretrained/ID, or a fold "
+        "of it), to be taken instead of making one; null makes one",
+    )
     pretrain_seed: int | None = key(
         None, "seed of the pretraining; null takes the run's; a number lets seeds share it", bounds=(0, 2**31 - 1)
     )

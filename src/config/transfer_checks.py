@@ -7,10 +7,10 @@ from .raci import RaciConfig
 from .schema import Config
 from .transfer import EMULATED, FINETUNED, JOINT, TECHNIQUES, StageConfig, TransferConfig
 
-# The techniques that read a key; elsewhere it would do nothing. The budgets of both stages, leave_out and reuse pass
-# everywhere, so that one sweep over techniques can set them: what the latter two forbid then never happens.
+# The techniques that read a key; elsewhere it would do nothing. The budgets of both stages, leave_out* and reuse pass
+# everywhere, so that one sweep over techniques can set them: what the latter forbid then never happens.
 READ_BY: dict[str, tuple[str, ...]] = dict.fromkeys(("freeze", "thaw", "rates", "l2_sp"), FINETUNED)
-READ_BY |= {"emulator": EMULATED, "pretrain_seed": ("finetune", *EMULATED)}
+READ_BY |= {"emulator": EMULATED} | dict.fromkeys(("pretrained", "pretrain_seed"), ("finetune", *EMULATED))
 READ_BY |= {"domain_weight": ("adversarial",), "sharpness": ("reweight",), "simulated_weight": ("mixed",)}
 READ_BY |= dict.fromkeys(("inputs", "align", "against_scratch"), TECHNIQUES[1:])
 
@@ -26,7 +26,7 @@ def check_transfer(config: Config) -> None:
         The first contradiction, with the keys that make it.
     """
     transfer = config.transfer
-    if transfer.name != "scratch" and config.data.simulation is None:
+    if transfer.name != "scratch" and transfer.pretrained is None and config.data.simulation is None:
         raise UserError(
             f"transfer={transfer.name} needs a data.simulation to pretrain on, and there is none; take transfer=scratch"
         )
@@ -51,6 +51,8 @@ def check_transfer(config: Config) -> None:
             f"knowledge.{name} judges whole fluxes, and transfer=residual trains on the rest to the simulated ones; "
             f"take knowledge.{name}=0 or transfer=stacking"
         )
+    if transfer.pretrained is not None:
+        _check_pretrained(config)
     _check_parts(config)
     for name, stage in stages(config).items():
         if stage.learning_rate == 0:
@@ -60,7 +62,7 @@ def check_transfer(config: Config) -> None:
 def stages(config: Config) -> dict[str, StageConfig]:
     """Return the stages that run, by the path of their section."""
     of_config = {"transfer.finetune": config.transfer.finetune}
-    if config.transfer.name != "scratch":
+    if config.transfer.name != "scratch" and config.transfer.pretrained is None:
         of_config["transfer.pretrain"] = config.transfer.pretrain
     return of_config
 
@@ -86,6 +88,25 @@ def numbers_of_parts(transfer: TransferConfig, key: str) -> dict[str, float]:
     return found
 
 
+def _check_pretrained(config: Config) -> None:
+    """Refuse what a pretraining that was made elsewhere cannot give."""
+    transfer, named = config.transfer, "transfer.pretrained"
+    if transfer.pretrain_seed is not None:
+        raise UserError(f"{named} takes a pretraining as it is; leave out transfer.pretrain_seed")
+    if transfer.inputs == "towers":
+        raise UserError(f"{named}: its weights know other scales; take transfer.inputs=simulation or refitted")
+    if transfer.emulator is not None:  # one for all models of the command
+        return
+    if config.model.name in ESTIMATORS:
+        raise UserError(
+            f"{named} holds the weights of a network, and model={config.model.name} is none; take a network, or "
+            "transfer=stacking with transfer.emulator"
+        )
+    others = [name for name in config.compare if name not in ESTIMATORS]
+    if others:
+        raise UserError(f"{named} is of one network; leave {', '.join(others)} out of compare")
+
+
 def _check_parts(config: Config) -> None:
     """Refuse parts that a network of the command does not have, or that leave it nothing to train."""
     transfer, steps = config.transfer, config.transfer.finetune.steps
@@ -105,8 +126,8 @@ def _check_parts(config: Config) -> None:
         if model not in PARTS | PAPER_PARTS:
             continue
         parts = _parts(config, model)
-        for key, of_key in (("freeze", transfer.freeze), ("thaw", thaw), ("rates", rates)):
-            for part in of_key:
+        for key, named in (("freeze", transfer.freeze), ("thaw", list(thaw)), ("rates", list(rates))):
+            for part in named:
                 if part not in parts:
                     raise UserError(
                         f"transfer.{key}: {model} has no part {part!r}; its parts are {', '.join(parts)}. "

@@ -23,7 +23,7 @@ def fine_tuning(transfer: TransferConfig, checkpoint: Path, record: Path) -> lis
     record : JSON file that will say what became of every tensor.
     """
     callbacks: list[Callback] = [
-        FineTune(checkpoint, transfer.freeze, record, numbers_of_parts(transfer, "rates")),
+        FineTune(checkpoint, transfer.freeze, record, numbers_of_parts(transfer, "rates"), transfer.pretrained),
     ]
     if transfer.thaw:
         callbacks.append(Thaw(numbers_of_parts(transfer, "thaw")))

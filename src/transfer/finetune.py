@@ -26,6 +26,7 @@ class FineTune(Callback):
     freeze : parts of the network (``slow_encoder``, ``fast_encoder``, ``retrieval``, ``head``) that are not trained.
     rates : learning rates of parts, as shares of the stage's (Howard and Ruder 2018, arXiv 1801.06146).
     record : JSON file that will say, tensor by tensor, what was loaded, frozen or left as initialised.
+    taken_from : folder of the pretraining, where a user named one, for the record.
 
     Raises
     ------
@@ -35,12 +36,18 @@ class FineTune(Callback):
     """
 
     def __init__(
-        self, checkpoint: Path, freeze: Sequence[str], record: Path, rates: Mapping[str, float] | None = None
+        self,
+        checkpoint: Path,
+        freeze: Sequence[str],
+        record: Path,
+        rates: Mapping[str, float] | None = None,
+        taken_from: str | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.freeze = tuple(freeze)
         self.rates = dict(rates or {})
         self.record = record
+        self.taken_from = taken_from
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Load and freeze before the optimiser is made; a resumed run's own weights are restored after this."""
@@ -62,7 +69,8 @@ class FineTune(Callback):
             raise UserError(f"transfer.freeze: {self.checkpoint} has no {random[0]}, which would stay random; train it")
         fate = {name: "frozen" if name in frozen else "loaded" if name in matching else "initialised" for name in own}
         if trainer.is_global_zero:
-            write_text(json.dumps({"checkpoint": self.checkpoint.name, "tensors": fate}, indent=1) + "\n", self.record)
+            said = {"checkpoint": self.checkpoint.name, "taken_from": self.taken_from, "tensors": fate}
+            write_text(json.dumps(said, indent=1) + "\n", self.record)
 
     def _freeze(self, network: nn.Module) -> set[str]:
         parts = dict(network.named_children())

@@ -18,10 +18,13 @@ from ..datamodules.roles import Roles, choose, scored_days
 from ..datamodules.scaling import Scaler
 from ..datamodules.sources import read, read_simulation
 from ..datamodules.split_draws import draw, fold_count
-from ..datamodules.splits import PARTS, Split, away_from, grid_blocks, simulation_split
+from ..datamodules.splits import Split, away_from, grid_blocks, simulation_split
 from ..datamodules.towers import Towers, clusters_of, describe_towers
 from ..errors import UserError
 from .calibration_parts import check_calibration
+from .learned_from import STAGE, LearnedFrom, named_pretraining
+from .left_out import left_out
+from .stages import StageFolder
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Prepared:
     ----------
     towers : cube of the observations.
     cluster : (site,) cluster of each tower, computed on all sites before any split.
-    simulation : cube of the pretraining simulation; None for ``transfer=scratch``.
+    simulation : cube of the pretraining simulation; None for ``transfer=scratch`` and ``transfer.pretrained``.
     roles : variables that both cubes have.
     described : what the draw of a split looks at: classes, temperature and labelled days of each tower.
     folds : folds to run, each a test of its own.
@@ -67,8 +70,8 @@ def prepare(config: Config) -> Prepared:
             raise UserError(
                 f"data.pair={data.pair} predicts {target}, which this source does not declare; map a column to it"
             )
-    simulation = None
-    if config.transfer.name != "scratch":
+    simulation, learned = None, _learned_elsewhere(config)
+    if config.transfer.name != "scratch" and learned is None:
         simulation = read_simulation(data.pair, data.simulation, root, towers)
         for target in pair.targets:
             if target not in simulation:
@@ -82,7 +85,7 @@ def prepare(config: Config) -> Prepared:
     described = describe_towers(towers, cluster, np.asarray(measured.any(-1)))
     count = fold_count(data.split, described)
     folds = tuple(range(count)) if data.split.fold is None else (data.split.fold,)
-    roles = choose(pair, cubes, data.drop_inputs)
+    roles = choose(pair, cubes, data.drop_inputs) if learned is None else learned.roles(config, towers)
     check_drivers(config.knowledge, roles.fast)
     for cube in cubes:
         refuse_sites_without(cube, pair)
@@ -91,11 +94,23 @@ def prepare(config: Config) -> Prepared:
         notes += (f"observations: left out for want of a scored day of {_or(pair.targets)}: {', '.join(unlabelled)}",)
     prepared = Prepared(towers, cluster, simulation, roles, described, folds, notes)
     _refuse_empty_tests(config, prepared, measured)
+    for fold in folds if config.transfer.name != "scratch" else ():
+        tested = left_out(config, towers, fold_split(config, prepared, fold))
+        if learned is not None:
+            learned.refuse_near(config, tested)
     if config.calibration.kind != "none":
         scored = measured & days_with_drivers(towers, pair.required)[..., None]
         for fold in folds:
             check_calibration(config, fold_split(config, prepared, fold), described, scored)
     return prepared
+
+
+def _learned_elsewhere(config: Config) -> LearnedFrom | None:
+    """Return what the pretraining of ``transfer.pretrained`` learned from, None where this run makes its own."""
+    if config.transfer.pretrained is None:
+        return None
+    folder, _ = named_pretraining(config)
+    return LearnedFrom.load(StageFolder(folder, STAGE).checkpoints)
 
 
 def _labelled(towers: xr.Dataset, targets: Sequence[str], quality: str) -> NDArray[np.bool_]:
@@ -159,26 +174,18 @@ def tower_data(config: Config, prepared: Prepared, split: Split, pretrained: Sca
 def simulation_data(config: Config, prepared: Prepared, split: Split) -> FluxDataModule:
     """Return the data module of the simulation, without the cells near tested towers (docs/architecture.md, rule 6).
 
-    Of a split over sites the tested are those that neither train nor validate: a part of a calibration names only its
-    own test, and has to keep away from that of the fold as well. ``transfer.leave_out=all`` keeps away from all towers.
-
     Raises
     ------
     UserError
-        If no cell is left to train on.
+        If no cell is left to train on, or the table of towers to keep away from cannot be read.
     """
     cube = prepared.simulation
     assert cube is not None
     data = replace(config.data, quality="simulated")
     lat, lon = cube["lat"].to_numpy().astype(np.float64), cube["lon"].to_numpy().astype(np.float64)
     site_id = cube["site_id"].to_numpy()
-    train, validation, tested = (split.members(part, prepared.towers["site_id"].to_numpy()) for part in PARTS)
-    if config.transfer.leave_out == "all":
-        tested = np.ones_like(tested)
-    elif not split.periods:
-        tested = ~(train | validation)
-    test_lat, test_lon = (prepared.towers[name].to_numpy()[tested] for name in ("lat", "lon"))
-    usable = away_from(lat, lon, test_lat, test_lon, data.split.cluster_km, cell_size(cube))
+    tested = left_out(config, prepared.towers, split)
+    usable = away_from(lat, lon, *tested, data.split.cluster_km, cell_size(cube))
     cells = simulation_split(data.split.validation_share, data.split.seed, site_id, lat, lon, usable)
     of_cells = (cube, grid_blocks(lat, lon), prepared.roles, cells, data, config.transfer.pretrain.batch_size)
     made = PAIRS[data.pair](*of_cells, config.seed)

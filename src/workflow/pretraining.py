@@ -21,21 +21,31 @@ from ..datamodules.base import FluxDataModule
 from ..datamodules.splits import Split
 from ..errors import UserError
 from .folder import locked
+from .learned_from import PLACES, RECORD, SCALER, LearnedFrom, named_pretraining
+from .learned_from import STAGE as STAGE  # of every pretraining, for whoever looks for its checkpoint
+from .left_out import left_out
 from .prepare import Prepared, simulation_data
 from .progress import RunProgress
+from .stage_checkpoint import BEST
 from .stages import StageFolder, build_bank, build_module, fit, hidden_neighbours, looks_up
 from .tracking import TrackedTraining
 
-STAGE, SHARED, RECORD = "pretrain", "pretrained", "pretraining.json"
+SHARED = "pretrained"
 READING = 1  # raised when the same settings and arrays are trained on differently
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What a pretraining leaves to the observations: a checkpoint, and the data that it learned from."""
+    """What a pretraining leaves to the observations.
+
+    Attributes
+    ----------
+    checkpoint : the weights.
+    data : what they learned from; of a pretraining that another run made only what that run kept of it.
+    """
 
     checkpoint: Path
-    data: FluxDataModule
+    data: FluxDataModule | LearnedFrom
 
 
 def pretrain(
@@ -43,26 +53,30 @@ def pretrain(
 ) -> Pretrained:
     """Train on the simulation, or take the pretraining of the same settings and data that another run has made.
 
-    The checkpoint stands in ``folder`` either way, so that a run needs no other folder; ``pretraining.json`` there says
-    what decided it, and whether it was made here.
+    ``transfer.pretrained`` takes the one of that folder, whatever decided it. The checkpoint stands in ``folder`` in
+    any case, so that a run needs no other folder; ``pretraining.json`` there says what decided it, and whether it was
+    made here.
 
     Raises
     ------
     UserError
-        If no cell is left to train on, or the shared folder cannot be written.
+        If no cell is left to train on, the shared folder cannot be written, or the given one does not fit.
     """
+    if config.transfer.pretrained is not None:
+        return _take(config, prepared, split, folder, progress)
     seed = config.transfer.pretrain_seed
     config = config if seed is None else replace(config, seed=seed)
     stage, own = config.transfer.pretrain, StageFolder(folder, STAGE)
     data = simulation_data(config, prepared, split)
-    best = own.checkpoints / "best.ckpt"
+    best = own.checkpoints / BEST
     if own.finished.exists():
         progress.skip(stage.steps)
         return Pretrained(best, data)
-    said = deciding(config, data)
-    digest = _digest(said)
+    said, learned_from = deciding(config, data), LearnedFrom.of(data)
+    digest, said = _digest(said), said | {"scaled_by": config.transfer.inputs}
     if not config.transfer.reuse:
         _train(config, data, own, progress, tracked)
+        learned_from.save(own.checkpoints)
         _record(said, digest, None, folder)
         return Pretrained(best, data)
     home, named = _shared_folder(config, digest), f"  {config.model.name} {STAGE}"
@@ -74,13 +88,33 @@ def pretrain(
             progress.say(f"{named}: taken from {home}, made before with the same settings and data")
         else:
             _train(config, data, shared, progress, tracked)
-            _record(said, digest, None, home)
-        shutil.copytree(home / "logs" / STAGE, folder / "logs" / STAGE, dirs_exist_ok=True)
+        learned_from.save(shared.checkpoints)  # again where it was found: earlier versions kept nothing of this
+        _record(said, digest, None, home)
         _record(said, digest, str(home) if found else None, folder)
-        own.checkpoints.mkdir(parents=True, exist_ok=True)
-        for name in ("best.ckpt", own.finished.name):  # the mark last: a copy that breaks off is made again
-            shutil.copy2(shared.checkpoints / name, own.checkpoints / name)
+        _copy(shared, own)
     return Pretrained(best, data)
+
+
+def _take(config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress) -> Pretrained:
+    """Take the pretraining that the user names, unless it knows a place near a tower that is tested here."""
+    own = StageFolder(folder, STAGE)
+    if not own.finished.exists():
+        home, record = named_pretraining(config)
+        given = StageFolder(home, STAGE)
+        LearnedFrom.load(given.checkpoints).refuse_near(config, left_out(config, prepared.towers, split))
+        write_text(json.dumps({**record, "taken_from": str(home)}, indent=1) + "\n", folder / RECORD)
+        _copy(given, own)
+        progress.say(f"  {config.model.name} {STAGE}: taken from {home}, as transfer.pretrained says")
+    progress.skip(config.transfer.pretrain.steps)
+    return Pretrained(own.checkpoints / BEST, LearnedFrom.load(own.checkpoints))
+
+
+def _copy(made: StageFolder, own: StageFolder) -> None:
+    """Copy a finished pretraining, the mark last: a copy that breaks off is made again."""
+    shutil.copytree(made.run / "logs" / STAGE, own.run / "logs" / STAGE, dirs_exist_ok=True)
+    own.checkpoints.mkdir(parents=True, exist_ok=True)
+    for name in (BEST, SCALER, PLACES, own.finished.name):
+        shutil.copy2(made.checkpoints / name, own.checkpoints / name)
 
 
 def deciding(config: Config, data: FluxDataModule) -> dict[str, Any]:

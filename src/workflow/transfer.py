@@ -86,8 +86,10 @@ def begin(
     transfer = config.transfer
     if transfer.name == "finetune":
         made = pretrain(config, prepared, split, folder, progress, tracked)
-        compared = Comparison(sample(made.data, config.seed), made.checkpoint)
-        return Start(made.data.scaler, fine_tuning(transfer, made.checkpoint, folder / RECORD), compared=compared)
+        fine_tuned = fine_tuning(transfer, made.checkpoint, folder / RECORD)
+        if not isinstance(made.data, FluxDataModule):  # the simulation itself is not at hand
+            return Start(made.data.scaler, fine_tuned)
+        return Start(made.data.scaler, fine_tuned, compared=Comparison(sample(made.data, config.seed), made.checkpoint))
     if transfer.name not in JOINT:
         return Start()
     simulation = simulation_data(config, prepared, split)

@@ -83,6 +83,19 @@ from raciflux.modules import NETWORKS
             ["model=lstm", "compare=[]", "transfer.thaw=[head@10]", "transfer.freeze=[fast_encoder]"],
             "transfer.thaw keeps every part of lstm that is not frozen",
         ),
+        (
+            ["transfer.pretrained=x", "compare=[]", "transfer.pretrain_seed=0"],
+            "transfer.pretrained takes a pretraining as it is; leave out transfer.pretrain_seed",
+        ),
+        (
+            ["transfer.pretrained=x", "compare=[]", "transfer.inputs=towers"],
+            "its weights know other scales; take transfer.inputs=simulation or refitted",
+        ),
+        (["transfer.pretrained=x"], "transfer.pretrained is of one network; leave ct_lstm out of compare"),
+        (
+            ["transfer.pretrained=x", "compare=[]", "model=lightgbm"],
+            "transfer.pretrained holds the weights of a network, and model=lightgbm is none",
+        ),
         (["transfer.pretrain.learning_rate=0"], "transfer.pretrain.learning_rate is 0"),
         (["transfer.finetune.learning_rate=0", "transfer=scratch"], "transfer.finetune.learning_rate is 0"),
         (
@@ -161,6 +174,7 @@ READ_BY = {
     "transfer.l2_sp=0.1": ("finetune", "adversarial", "reweight"),
     "transfer.emulator=tcn": ("residual", "stacking"),
     "transfer.pretrain_seed=0": ("finetune", "residual", "stacking"),
+    "transfer.pretrained=runs/pretrained/1": ("finetune", "residual", "stacking"),
     "transfer.domain_weight=0.1": ("adversarial",),
     "transfer.sharpness=1": ("reweight",),
     "transfer.simulated_weight=0.3": ("mixed",),
@@ -168,7 +182,10 @@ READ_BY = {
     "transfer.inputs=refitted": ALL_BUT_SCRATCH,
     "transfer.against_scratch=true": ALL_BUT_SCRATCH,
     **dict.fromkeys(
-        ("transfer.leave_out=all", "transfer.reuse=false", "transfer.pretrain.steps=9", "transfer.finetune.steps=9"),
+        (
+            *("transfer.leave_out=all", "transfer.leave_out_near=home.csv", "transfer.reuse=false"),
+            *("transfer.pretrain.steps=9", "transfer.finetune.steps=9"),
+        ),
         TECHNIQUES,
     ),
 }
@@ -201,6 +218,8 @@ def test_a_key_that_the_technique_does_not_read_is_refused(override):
         ["transfer.thaw=[slow_encoder@5]", "transfer.rates=[fast_encoder@0.1, head@0]", "transfer.l2_sp=0.01"],
         ["transfer=stacking", "model=lightgbm", "transfer.emulator=lstm"],
         ["transfer=residual", "transfer.align=units", "transfer.inputs=refitted", "transfer.leave_out=all"],
+        ["transfer.pretrained=x", "compare=[site_mean]", "data.simulation=null", "transfer.pretrain.learning_rate=0"],
+        ["transfer.pretrained=x", "transfer=stacking", "transfer.emulator=lstm", "transfer.inputs=refitted"],
         ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
         ["model=ct_lstm", "compare=[site_mean]"],
         ["model.retrieval.enabled=false", "model.retrieval.roles=[]"],

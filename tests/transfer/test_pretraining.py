@@ -16,6 +16,7 @@ from raciflux.config.trainings import pretrainings
 from raciflux.errors import UserError
 from raciflux.modules.checkpoints import network_weights
 from raciflux.workflow import pretraining
+from raciflux.workflow.learned_from import LearnedFrom
 from two_domains import CONFIG, simulated_cube, transferred
 
 from worlds import tiny_cube
@@ -107,8 +108,9 @@ def test_what_a_sweep_expects_to_be_shared_without_a_look_at_the_data():
     everywhere = {"leave_out": "all"}
     assert keys() != keys(fold=1)  # whether a cell lies near a tower is for the data to say
     assert keys(**everywhere) == keys(fold=1, **everywhere) != keys()
+    assert keys(leave_out_near="home.csv") != keys()
     assert keys(inputs="towers", **everywhere) != keys(fold=1, inputs="towers", **everywhere)
-    assert keys(reuse=False) == keys(name="scratch") == keys(name="adversarial") == ()
+    assert keys(reuse=False) == keys(pretrained="elsewhere") == keys(name="scratch") == keys(name="adversarial") == ()
     trees, beside = replace(CONFIG, model=LightGbmConfig()), replace(CONFIG, model=TcnConfig(), compare=["lstm"])
     assert keys(config=trees) == ()
     assert keys(config=trees, name="stacking", emulator="lstm") == keys(config=replace(CONFIG, model=LstmConfig()))
@@ -130,6 +132,18 @@ def test_folds_that_leave_out_other_cells_share_only_what_none_of_them_tests(tmp
         transferred(tmp_path / f"all{fold}", simulation=mixed, fold=fold, leave_out="all")
     assert record(tmp_path / "all0")["id"] == record(tmp_path / "all1")["id"]
     assert record(tmp_path / "all1")["taken_from"] is not None
+
+
+def test_one_of_an_earlier_version_is_shared_and_says_from_then_on_what_it_learned_from(tmp_path):
+    transferred(tmp_path / "first")
+    shared = next((tmp_path / "pretrained").iterdir())
+    for name in ("scaler.yaml", "places.parquet"):
+        (shared / "checkpoints" / "pretrain" / name).unlink()
+    transferred(tmp_path / "second")
+    assert record(tmp_path / "second")["taken_from"] == str(shared)
+    for folder in (shared, tmp_path / "second"):
+        learned = LearnedFrom.load(folder / "checkpoints" / "pretrain")
+        assert learned.scaler.targets[0].mean > 5 and learned.places["site_id"].str.starts_with("cell").all()
 
 
 def test_who_wants_what_another_makes_waits_for_it(tmp_path, monkeypatch):
