@@ -5,6 +5,7 @@ from .models import ESTIMATORS, PARTS
 from .paper_models import PAPER_PARTS
 from .raci import RaciConfig
 from .schema import Config
+from .trainings import reads_series
 from .transfer import EMULATED, FINETUNED, JOINT, StageConfig, TransferConfig
 
 PAIRED = {"thaw": "fast_encoder@50", "rates": "fast_encoder@0.1"}  # keys whose entries are PART@NUMBER, and one such
@@ -36,10 +37,21 @@ def check_transfer(config: Config) -> None:
         raise UserError(
             f"transfer.emulator goes with transfer={' or '.join(EMULATED)}, not with {transfer.name}; leave it out"
         )
-    if transfer.name in EMULATED and transfer.emulator is None and config.model.name in ESTIMATORS:
+    if transfer.simulated_flux == "series" and transfer.name not in EMULATED:
+        raise UserError(
+            f"transfer.simulated_flux=series goes with transfer={' or '.join(EMULATED)}, not with {transfer.name}; "
+            "leave it out"
+        )
+    if transfer.emulator is not None and reads_series(config):
+        raise UserError(
+            f"transfer.emulator={transfer.emulator} would have nothing to say: transfer.simulated_flux=series is the "
+            "simulation's own; leave one of them out"
+        )
+    told_by_itself = transfer.name in EMULATED and transfer.emulator is None and not reads_series(config)
+    if told_by_itself and config.model.name in ESTIMATORS:
         raise UserError(
             f"transfer={transfer.name}: model={config.model.name} cannot learn the simulation; "
-            "add transfer.emulator=lstm or another network"
+            "add transfer.emulator=lstm or another network, or transfer.simulated_flux=series"
         )
     if transfer.name in (*JOINT, "residual") and config.data.pair == "carbon_balance" and transfer.align != "units":
         raise UserError(
@@ -60,7 +72,7 @@ def check_transfer(config: Config) -> None:
 def stages(config: Config) -> dict[str, StageConfig]:
     """Return the stages that run, by the path of their section."""
     of_config = {"transfer.finetune": config.transfer.finetune}
-    if config.transfer.name != "scratch":
+    if config.transfer.name != "scratch" and not reads_series(config):
         of_config["transfer.pretrain"] = config.transfer.pretrain
     return of_config
 

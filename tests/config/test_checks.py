@@ -56,6 +56,15 @@ from raciflux.modules import NETWORKS
         (["transfer=residual", "data.simulation=null"], "transfer=residual needs a data.simulation"),
         (["transfer.emulator=lstm"], "transfer.emulator goes with transfer=stacking or residual, not with finetune"),
         (["transfer=stacking", "model=lightgbm"], "model=lightgbm cannot learn the simulation; add transfer.emulator="),
+        (["transfer=stacking", "model=lightgbm"], "another network, or transfer.simulated_flux=series"),
+        (
+            ["transfer.simulated_flux=series"],
+            "transfer.simulated_flux=series goes with transfer=stacking or residual, not with finetune; leave it out",
+        ),
+        (
+            ["transfer=stacking", "transfer.simulated_flux=series", "transfer.emulator=lstm"],
+            "transfer.emulator=lstm would have nothing to say: transfer.simulated_flux=series",
+        ),
         (["transfer.thaw=[head]"], "transfer.thaw: 'head' is no new PART@NUMBER, such as fast_encoder@50"),
         (["transfer.rates=[head@-1]"], "transfer.rates: 'head@-1' is no new PART@NUMBER"),
         (["transfer.rates=[head@1, head@2]"], "transfer.rates: 'head@2' is no new"),
@@ -150,6 +159,8 @@ def test_contradiction_is_refused(overrides, words):
         ["transfer.freeze=[slow_encoder]"],
         ["transfer.thaw=[slow_encoder@5]", "transfer.rates=[fast_encoder@0.1, head@0]", "transfer.l2_sp=0.01"],
         ["transfer=stacking", "model=lightgbm", "transfer.emulator=lstm"],
+        ["transfer=stacking", "model=lightgbm", "transfer.simulated_flux=series"],
+        ["transfer=residual", "transfer.simulated_flux=series", "transfer.pretrain.learning_rate=0"],  # no such stage
         ["transfer=residual", "transfer.align=units", "transfer.inputs=refitted", "transfer.leave_out=all"],
         ["transfer=scratch", "transfer.pretrain.learning_rate=0"],  # a stage that does not run
         ["model=ct_lstm", "compare=[site_mean]"],
