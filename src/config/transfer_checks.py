@@ -39,14 +39,14 @@ def check_transfer(config: Config) -> None:
         )
     if transfer.simulated_flux == "series" and transfer.name not in EMULATED:
         raise UserError(
-            f"transfer.simulated_flux=series goes with transfer={' or '.join(EMULATED)}, not with {transfer.name}; "
-            "leave it out"
+            f"transfer.simulated_flux goes with transfer={', '.join(EMULATED)}, not with {transfer.name}; leave it out"
         )
-    if transfer.emulator is not None and reads_series(config):
-        raise UserError(
-            f"transfer.emulator={transfer.emulator} would have nothing to say: transfer.simulated_flux=series is the "
-            "simulation's own; leave one of them out"
-        )
+    for key in ("emulator", "inputs", "pretrain_seed") if reads_series(config) else ():
+        if getattr(transfer, key) != getattr(TransferConfig(transfer.name), key):
+            raise UserError(
+                f"transfer.{key} is about the training of an emulator, and transfer.simulated_flux=series has none; "
+                "leave it out"
+            )
     told_by_itself = transfer.name in EMULATED and transfer.emulator is None and not reads_series(config)
     if told_by_itself and config.model.name in ESTIMATORS:
         raise UserError(

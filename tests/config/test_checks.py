@@ -59,12 +59,14 @@ from raciflux.modules import NETWORKS
         (["transfer=stacking", "model=lightgbm"], "another network, or transfer.simulated_flux=series"),
         (
             ["transfer.simulated_flux=series"],
-            "transfer.simulated_flux=series goes with transfer=stacking or residual, not with finetune; leave it out",
+            "transfer.simulated_flux goes with transfer=stacking, residual, not with finetune; leave it out",
         ),
         (
             ["transfer=stacking", "transfer.simulated_flux=series", "transfer.emulator=lstm"],
-            "transfer.emulator=lstm would have nothing to say: transfer.simulated_flux=series",
+            "transfer.emulator is about the training of an emulator, and transfer.simulated_flux=series has none",
         ),
+        (["transfer=residual", "transfer.simulated_flux=series", "transfer.inputs=towers"], "transfer.inputs is about"),
+        (["transfer.simulated_flux=serie"], "transfer.simulated_flux"),
         (["transfer.thaw=[head]"], "transfer.thaw: 'head' is no new PART@NUMBER, such as fast_encoder@50"),
         (["transfer.rates=[head@-1]"], "transfer.rates: 'head@-1' is no new PART@NUMBER"),
         (["transfer.rates=[head@1, head@2]"], "transfer.rates: 'head@2' is no new"),

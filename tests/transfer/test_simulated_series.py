@@ -28,7 +28,7 @@ from raciflux.workflow.train import run_all
 from raciflux.workflow.trained_folds import trained_folds
 from two_domains import CONFIG, PAIR, simulated_cube, transferred
 
-from worlds import tiny_cube, tiny_split
+from worlds import carbon_cube, tiny_cube, tiny_split
 
 DAYS = 400  # of the towers' 731 that the simulation covers
 RACI = RaciConfig(hidden=6, regime=4, embedding=3, retrieval=RetrievalConfig(neighbours=2, width=3))
@@ -103,6 +103,13 @@ def test_members_of_an_ensemble_are_averaged_over_those_that_know_the_day():
     said = with_series(towers, both, PAIRS[PAIR].pair)["GPP_simulated"].to_numpy()[:, :DAYS]
     expected = first["GPP"].to_numpy() + np.where(np.arange(DAYS) < 100, 0.0, 1.0)
     np.testing.assert_allclose(said, expected, rtol=1e-6)
+
+
+def test_each_target_has_its_own():
+    cube = carbon_cube()
+    said = with_series(cube, cube, PAIRS["terrestrial_carbon"].pair)
+    for target in ("GPP", "NEE"):
+        np.testing.assert_array_equal(said[f"{target}_simulated"], cube[target])
 
 
 @pytest.mark.parametrize(("name", "align"), [("stacking", "moments"), ("residual", "units")])
