@@ -13,6 +13,7 @@ from raciflux.config.models import LightGbmConfig
 from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config
 from raciflux.config.sources import CubeSource
+from raciflux.config.trainings import pretrainings
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.cube import write_zarr
 from raciflux.datamodules.scaling import Scaler
@@ -24,7 +25,7 @@ from raciflux.workflow.learn import Learned
 from raciflux.workflow.prepare import Prepared, prepare
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.simulated_series import places_at, with_series
-from raciflux.workflow.train import run_all
+from raciflux.workflow.train import run_all, total_steps
 from raciflux.workflow.trained_folds import trained_folds
 from two_domains import CONFIG, PAIR, simulated_cube, transferred
 
@@ -152,6 +153,13 @@ def test_a_stacked_model_reads_it_and_nothing_is_pretrained(tmp_path, model):
     moved = np.abs(plain.predicted.flux - other.predicted.flux)[sites_of_the_test()]
     assert np.nanmax(moved) > 1e-3
     assert plain.score == other.score  # nothing of a tested tower is in the training
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_command_that_reads_it_counts_and_waits_for_no_pretraining(model):
+    told = replace(MODELS[model], transfer=replace(CONFIG.transfer, name="stacking", simulated_flux="series"))
+    assert pretrainings(told) == ()
+    assert total_steps(told, 1) == (0 if model == "trees" else CONFIG.transfer.finetune.steps)
 
 
 def test_days_that_it_does_not_cover_are_a_missing_driver(tmp_path):
