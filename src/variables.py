@@ -105,7 +105,7 @@ QC_SUFFIX = "_qc"  # share of the day measured or well filled, 0-1 (the field's 
 MEASURED_SUFFIX = "_measured"  # share of the day measured, 0-1 (rule: >= 0.5 as well)
 SPREAD_SUFFIX = "_spread"  # standard deviation over the ports of a place
 PORTS_SUFFIX = "_ports"  # how many ports measured that day
-SIMULATED_SUFFIX = "_simulated"  # the flux that a simulation would have there, as a network learned it
+SIMULATED_SUFFIX = "_simulated"  # the flux that a simulation has there, or would have, as a network learned it
 EXPECTED_SUFFIX = "_expected"  # embedded world only: the flux without observation noise; gives the noise ceiling
 
 # Scales at which the slow encoder reads a driver, and the days of their trailing means.

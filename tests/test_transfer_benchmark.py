@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from raciflux.config.compose import to_yaml
+from raciflux.config.compose import compose, to_yaml
 from raciflux.config.sources import XMethaneWetSource
 from raciflux.config.transfer import TECHNIQUES
 from raciflux.datamodules.sources import read
@@ -19,7 +19,7 @@ from rich.console import Console
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.accuracy.work import run_cell  # noqa: E402
+from benchmarks.accuracy.work import _data_overrides, run_cell  # noqa: E402
 from benchmarks.transfer import main, page, tuning  # noqa: E402
 from benchmarks.transfer.effects import effects  # noqa: E402
 from benchmarks.transfer.replica import FIRST, TOWERS, write_replica  # noqa: E402
@@ -27,7 +27,7 @@ from benchmarks.transfer.runs import wanted  # noqa: E402
 from benchmarks.transfer.settings import NARROWED, parse_settings  # noqa: E402
 from benchmarks.transfer.store import Store  # noqa: E402
 from benchmarks.transfer.studies import STUDIES  # noqa: E402
-from benchmarks.transfer.study import LONGER, SCRATCH, Study  # noqa: E402
+from benchmarks.transfer.study import LONGER, SCRATCH, VARIANTS, Study  # noqa: E402
 
 NAME = "pmodel_gpp"  # which the tiny study stands for: settings know the shipped names alone
 STEPS = tuple(f"transfer.{stage}.{key}=2" for stage in ("pretrain", "finetune") for key in ("steps", "check_every"))
@@ -73,7 +73,7 @@ def tiny(monkeypatch) -> Study:
 @pytest.mark.parametrize("name", list(STUDIES))
 def test_techniques_of_a_study_compose_with_one_budget_of_training(name):
     study, budgets = STUDIES[name], set()
-    assert SCRATCH in study.techniques and set(study.techniques) <= {*TECHNIQUES, LONGER}
+    assert SCRATCH in study.techniques and set(study.techniques) <= {*TECHNIQUES, *VARIANTS}
     for one in wanted(name, study, {}, EVERYTHING, 1):
         config = one.run.config()
         assert config.model.name == one.network
@@ -82,7 +82,8 @@ def test_techniques_of_a_study_compose_with_one_budget_of_training(name):
             assert config.transfer.name == SCRATCH
             assert config.transfer.finetune.steps == BUDGET["pretrain"] + BUDGET["finetune"]
             continue
-        assert config.transfer.name == one.technique
+        technique, flux = one.technique.removesuffix("_series"), config.transfer.simulated_flux
+        assert (config.transfer.name, flux == "series") == (technique, technique != one.technique)
         budgets.add(tuple((stage.steps, stage.batch_size, stage.check_every, stage.patience) for stage in stages))
     assert len(budgets) == 1
 
@@ -94,6 +95,14 @@ def test_every_technique_has_as_many_configurations_tried():
         for overrides in of_technique:
             one = wanted("labels", STUDIES["labels"], {technique: overrides}, ONLY | {"techniques": (technique,)}, 1)[0]
             assert one.run.config().transfer.name == technique
+
+
+def test_a_cell_that_reads_the_simulation_reads_it_with_the_towers():
+    only = {**EVERYTHING, "techniques": ("stacking", "stacking_series")}
+    for one in wanted("pmodel_gpp", STUDIES["pmodel_gpp"], {}, only, 1):
+        composed = compose([f"experiment={one.run.experiment}", *_data_overrides(one.run)])
+        assert (composed.transfer.simulated_flux == "series") == one.technique.endswith("_series")
+        assert composed.data == one.run.config().data
 
 
 def test_a_seed_draws_its_own_labelled_towers(runs):

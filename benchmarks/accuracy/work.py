@@ -205,7 +205,10 @@ def prepared_for(experiment: str, overrides: tuple[str, ...]) -> Prepared:
 
 
 def _data_overrides(run: Run) -> tuple[str, ...]:
-    return tuple(text for text in run.overrides if text.startswith("data."))
+    """Return the overrides that decide what is read; the technique is one where it reads the simulation's series."""
+    series = "transfer.simulated_flux=series" in run.overrides
+    read = ("data.", "transfer=", "transfer.simulated_flux=") if series else ("data.",)
+    return tuple(text for text in run.overrides if text.startswith(read))
 
 
 def _parameters(folder: Path) -> int | None:

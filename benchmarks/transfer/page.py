@@ -13,7 +13,7 @@ from .effects import Change, Effect, Effects, effects
 from .figure import draw
 from .runs import Wanted
 from .store import Store
-from .study import BASELINES, LONGER, SCRATCH, Study
+from .study import LONGER, SCRATCH, VARIANTS, Study
 
 NOTES = (
     "Changes are shares of scratch's error: negative is a gain. Intervals (95 %) resample clusters of towers and, "
@@ -21,8 +21,9 @@ NOTES = (
     "Techniques stand in the order of validation, which alone chooses; worse: share of towers whose RMSE is higher "
     "than from scratch. Minutes are the least of any cell; finetune, residual and stacking had the pretraining at hand "
     "in some.",
-    f"{LONGER}: from scratch with {BASELINES[LONGER][-1]}, as many steps on the towers as adversarial and reweight "
-    "take in their two stages; the others have the steps of scratch.",
+    f"{LONGER}: from scratch with {VARIANTS[LONGER][-1]}, as many steps on the towers as adversarial and reweight "
+    "take in their two stages; the others have the steps of scratch. stacking and residual hear a network that learned "
+    "the simulation, stacking_series and residual_series what the simulator itself says at the tower.",
 )
 CHOSEN_HEADER = (
     *("network", "condition", "chosen", "validation", "against", "its validation"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..accuracy.cells import Run, last_of_each_key
 from ..accuracy.work import Cell, cells_of
-from .study import BASELINES, LONGER, SCRATCH, SEED, Study
+from .study import SEED, VARIANTS, Study
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def wanted(
             network,
             technique,
             seed,
-            run_of(name, study, condition, network, technique, seed, chosen.get(_tuned_as(technique), ())),
+            run_of(name, study, condition, network, technique, seed, chosen.get(_named(technique)[0], ())),
         )
         for network, seed, condition, technique in product
     ]
@@ -55,8 +55,8 @@ def run_of(
 ) -> Run:
     """Return one run with these hyper-parameters."""
     own = study.of_network.get(network, ())
-    how = BASELINES.get(technique, (f"transfer={technique}",))
-    overrides = (*study.regime, *study.conditions[condition], *own, *how, *chosen)
+    transfer, *more = _named(technique)
+    overrides = (*study.regime, *study.conditions[condition], *own, f"transfer={transfer}", *more, *chosen)
     return Run(
         f"transfer_{name}",
         study.experiment,
@@ -69,5 +69,6 @@ def run_of(
     )
 
 
-def _tuned_as(technique: str) -> str:
-    return SCRATCH if technique == LONGER else technique
+def _named(technique: str) -> tuple[str, ...]:
+    """Return the value of ``transfer`` and the overrides beside it."""
+    return VARIANTS.get(technique, (technique,))

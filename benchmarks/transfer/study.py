@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SCRATCH, LONGER = "scratch", "scratch_longer"
-# What takes no simulation, and what every technique is held against.
-BASELINES = {
-    SCRATCH: ("transfer=scratch",),
+BASELINES = (SCRATCH, LONGER)  # what takes no simulation, and every technique is held against
+# A technique under settings of its own, with the hyper-parameters that were chosen for the technique.
+VARIANTS = {
     # As many steps on the towers as a technique that learns both domains at once and then the towers alone.
-    LONGER: ("transfer=scratch", "transfer.finetune.steps=450"),
+    LONGER: (SCRATCH, "transfer.finetune.steps=450"),
+    # What the simulator itself says at the towers, in the place of a network that has learned it.
+    "stacking_series": ("stacking", "transfer.simulated_flux=series"),
+    "residual_series": ("residual", "transfer.simulated_flux=series"),
 }
 SEED = "{seed}"  # stands in an override for the seed of the run
 
@@ -21,8 +24,8 @@ class Study:
     ----------
     experiment : recipe that every cell starts from.
     conditions : overrides of each condition, by its name in the tables.
-    networks, techniques : every technique is run with every network; ``scratch`` is one of them, and may be told twice:
-        ``scratch_longer``.
+    networks, techniques : every technique is run with every network; ``scratch`` is one of them. Names of ``VARIANTS``
+        are techniques as well.
     regime : overrides of every cell: the budget of training, the same for all techniques.
     seeds : number of seeds.
     about : what must be said beside every number of this study.

@@ -32,14 +32,21 @@ def models_of(config: Config) -> dict[str, Config]:
     return {"": config} | beside
 
 
+def reads_series(config: Config) -> bool:
+    """Whether the model, of whatever kind, is told the simulation's own flux where it ran."""
+    return config.transfer.name in EMULATED and config.transfer.simulated_flux == "series"
+
+
 def has_emulator(config: Config) -> bool:
-    """Whether the model is told what the simulation's flux would be.
+    """Whether a network that has learned the simulation tells the model what its flux would be.
 
     A model without gradients that stands beside another in ``compare`` has no emulator unless one is named: it learns
     from the observations alone, as it does beside a network that is fine-tuned.
     """
     transfer = config.transfer
-    return transfer.name in EMULATED and (transfer.emulator is not None or config.model.name not in ESTIMATORS)
+    if transfer.name not in EMULATED or reads_series(config):
+        return False
+    return transfer.emulator is not None or config.model.name not in ESTIMATORS
 
 
 def emulator_config(config: Config) -> Config:

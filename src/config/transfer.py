@@ -10,7 +10,7 @@ from .declare import key
 from .models import NETWORKS
 
 TECHNIQUES = ("scratch", "finetune", "residual", "adversarial", "reweight", "stacking", "mixed")
-EMULATED = ("stacking", "residual")  # a network trained on the simulation says its flux to the model
+EMULATED = ("stacking", "residual")  # the model is told the simulated flux, by an emulator or by its own series
 JOINT = ("adversarial", "reweight", "mixed")  # simulation and observations are trained on in the same step
 # the observations alone have the last stage, which starts from the weights of the first
 FINETUNED = ("finetune", "adversarial", "reweight")
@@ -39,8 +39,14 @@ class TransferConfig:
         "observations alone; stacking: the simulated flux is one more input; mixed: both domains at once, told apart",
         choices=list(TECHNIQUES),
     )
-    pretrain: StageConfig = key(StageConfig, "stage on the simulation; ignored by scratch")
+    pretrain: StageConfig = key(StageConfig, "stage on the simulation; ignored by scratch and simulated_flux=series")
     finetune: StageConfig = key(StageConfig, "stage on the observations")
+    simulated_flux: str = key(
+        "emulator",
+        "stacking, residual: who says the simulated flux; emulator: a network that learns the simulation, anywhere; "
+        "series: the simulation itself, where it ran at the towers or in the cells that hold them",
+        choices=["emulator", "series"],
+    )
     emulator: str | None = key(
         None,
         "stacking, residual: the network that learns the simulation, at its defaults; null: the model itself",

@@ -5,12 +5,14 @@ from .models import ESTIMATORS, PARTS
 from .paper_models import PAPER_PARTS
 from .raci import RaciConfig
 from .schema import Config
+from .trainings import reads_series
 from .transfer import EMULATED, FINETUNED, JOINT, TECHNIQUES, StageConfig, TransferConfig
 
 # The techniques that read a key; elsewhere it would do nothing. The budgets of both stages, leave_out* and reuse pass
 # everywhere, so that one sweep over techniques can set them: what the latter forbid then never happens.
 READ_BY: dict[str, tuple[str, ...]] = dict.fromkeys(("freeze", "thaw", "rates", "l2_sp"), FINETUNED)
-READ_BY |= {"emulator": EMULATED} | dict.fromkeys(("pretrained", "pretrain_seed"), ("finetune", *EMULATED))
+READ_BY |= dict.fromkeys(("emulator", "simulated_flux"), EMULATED)
+READ_BY |= dict.fromkeys(("pretrained", "pretrain_seed"), ("finetune", *EMULATED))
 READ_BY |= {"domain_weight": ("adversarial",), "sharpness": ("reweight",), "simulated_weight": ("mixed",)}
 READ_BY |= dict.fromkeys(("inputs", "align", "against_scratch"), TECHNIQUES[1:])
 
@@ -36,10 +38,17 @@ def check_transfer(config: Config) -> None:
             raise UserError(
                 f"transfer.{key} goes with transfer={', '.join(techniques)}, not with {transfer.name}; leave it out"
             )
-    if transfer.name in EMULATED and transfer.emulator is None and config.model.name in ESTIMATORS:
+    for key in ("emulator", "pretrained", "inputs", "pretrain_seed") if reads_series(config) else ():
+        if getattr(transfer, key) != getattr(TransferConfig(transfer.name), key):
+            raise UserError(
+                f"transfer.{key} is about the training of an emulator, and transfer.simulated_flux=series has none; "
+                "leave it out"
+            )
+    told_by_itself = transfer.name in EMULATED and transfer.emulator is None and not reads_series(config)
+    if told_by_itself and config.model.name in ESTIMATORS:
         raise UserError(
             f"transfer={transfer.name}: model={config.model.name} cannot learn the simulation; "
-            "add transfer.emulator=lstm or another network"
+            "add transfer.emulator=lstm or another network, or transfer.simulated_flux=series"
         )
     if transfer.name in (*JOINT, "residual") and config.data.pair == "carbon_balance" and transfer.align != "units":
         raise UserError(
@@ -62,7 +71,7 @@ def check_transfer(config: Config) -> None:
 def stages(config: Config) -> dict[str, StageConfig]:
     """Return the stages that run, by the path of their section."""
     of_config = {"transfer.finetune": config.transfer.finetune}
-    if config.transfer.name != "scratch" and config.transfer.pretrained is None:
+    if config.transfer.name != "scratch" and config.transfer.pretrained is None and not reads_series(config):
         of_config["transfer.pretrain"] = config.transfer.pretrain
     return of_config
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import xarray as xr
 
 from ..config.compose import compose, from_yaml
 from ..config.schema import Config
+from ..config.sources import LightUseSource
+from ..config.trainings import reads_series
 from ..datamodules import PAIRS
 from ..datamodules.scaling import Scaler
-from ..datamodules.sources import open_or_read
+from ..datamodules.sources import light_use, open_or_read, read
 from ..errors import UserError
 from ..evaluation.conformal import Calibration
 from ..evaluation.predictions_contract import QUANTILES
@@ -33,9 +36,10 @@ from .learn import in_units
 from .own_fluxes import measured_here, own_past
 from .own_prior import hold_prior
 from .own_residuals import readings_of_fold
-from .places import data_of_places
+from .places import data_of_places, refuse_missing
 from .pooled import Pooled
 from .predictions import Predicted, predict_days, scored_folders
+from .simulated_series import refuse_without, sites_without, with_series
 from .stages import StageFolder, build_module, looks_at_own_days, looks_up
 from .transfer import informed_cube
 
@@ -113,10 +117,36 @@ class FinishedRun:
         if self.own_days:
             return cube
         scalers = [path for fold in self.folds for path in (fold / "scaler.yaml", fold / EMULATOR / "scaler.yaml")]
-        read = set(PAIRS[self.config.data.pair].pair.required)
+        wanted = set(PAIRS[self.config.data.pair].pair.required)
+        if isinstance(self.config.data.simulation, LightUseSource) and reads_series(self.config):
+            wanted |= light_use.RUNS_ON
         for roles in (Scaler.load(path).roles for path in scalers if path.exists()):
-            read |= {*roles.fast, *roles.static, *roles.classes}
-        return cube[[name for name in cube.data_vars if name in read]]
+            wanted |= {*roles.fast, *roles.static, *roles.classes}
+        return cube[[name for name in cube.data_vars if name in wanted]]
+
+    def with_series(self, cube: xr.Dataset) -> xr.Dataset:
+        """Return a cube with the flux of the run's own ``data.simulation`` at its places, where the models read that.
+
+        Raises
+        ------
+        UserError
+            If the simulation cannot be read, or does not cover one of the places, or a required driver is missing.
+        """
+        if not reads_series(self.config):
+            return cube
+        data, pair = self.config.data, PAIRS[self.config.data.pair].pair
+        refuse_missing(pair.required, cube)
+        runs_here = isinstance(data.simulation, LightUseSource)
+        ran = light_use.run_on(cube) if runs_here else self._simulation
+        told = with_series(cube, ran, pair)
+        refuse_without(told, pair, sites_without(told, pair), "train with transfer.simulated_flux=emulator")
+        return told
+
+    @cached_property
+    def _simulation(self) -> xr.Dataset:
+        """What the run's own ``data.simulation`` holds, read once for all blocks of places."""
+        data = self.config.data
+        return read(data.pair, data.simulation, Path(data.root))
 
     def asked(self, cube: xr.Dataset) -> dict[str, str]:
         """Say what is asked of the sites of a cube: a run split in time knows those that are its own."""
@@ -172,6 +202,7 @@ def predict_cube(run: FinishedRun, cube: xr.Dataset) -> xr.Dataset:
         If the cube lacks an input of the run, or own days are to be shown and there are none.
     """
     config, targets = run.config, run.targets
+    cube = run.with_series(cube)
     pooled = {target: Pooled() for target in targets}
     for fold in run.folds:
         predicted = _predict_one(config, fold, cube, run.own_days)

@@ -31,7 +31,7 @@ PADDING = 1 / 7  # of the memory of a day: what a day costs that only pads a win
 ALIKE = 64  # blocks are multiples of it where they can be: descriptors are made of so many sites at once
 # what of a run folder its predictions are made of
 MODELS = ("config.yaml", "scaler.yaml", "bank.npz", "splits.json", "best.ckpt", "own_prior.json", "own_residuals.json")
-FOLDERS = ("estimator", "first_guess", "calibration", "emulator", "own_days.zarr")
+FOLDERS = ("estimator", "first_guess", "calibration", "emulator", "simulated_flux.json", "own_days.zarr")
 
 
 @dataclass(frozen=True)

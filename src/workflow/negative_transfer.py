@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..atomic import write_text
 from ..config.schema import Config
-from ..config.trainings import has_emulator
+from ..config.trainings import has_emulator, reads_series
 from ..config.transfer import TransferConfig
 from ..modules import TRAINABLE
 from .progress import RunProgress
@@ -21,7 +21,8 @@ FOLDER, RECORD = "scratch", "against_scratch.json"
 
 def is_held(config: Config) -> bool:
     """Whether a model that takes anything from the simulation is to be held against one that does not."""
-    transfers = config.transfer.name != "scratch" and (config.model.name in TRAINABLE or has_emulator(config))
+    is_told = has_emulator(config) or reads_series(config)
+    transfers = config.transfer.name != "scratch" and (config.model.name in TRAINABLE or is_told)
     return config.transfer.against_scratch and transfers
 
 

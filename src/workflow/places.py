@@ -1,5 +1,6 @@
 """Any cube behind the roles and scales of a trained model: places that are asked about and trained nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,11 +30,7 @@ def data_of_places(config: Config, scaler: Scaler, cube: xr.Dataset, shown: NDAr
         If the cube lacks an input of the run.
     """
     roles = scaler.roles
-    missing = [name for name in roles.fast + roles.static + roles.classes if name != "SW_POT" and name not in cube]
-    if missing:
-        raise UserError(
-            f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them"
-        )
+    refuse_missing(roles.fast + roles.static + roles.classes, cube)
     refuse_sites_without(cube, PAIRS[config.data.pair].pair)
     own = {name: (("site", "time"), shown[..., place]) for place, name in enumerate(roles.targets)}
     split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))
@@ -44,3 +41,18 @@ def data_of_places(config: Config, scaler: Scaler, cube: xr.Dataset, shown: NDAr
     asked = of_pair(cube.assign(own), cluster, roles, split, data, stage.batch_size, config.seed, scaler)
     asked.shown = asked.measured
     return asked
+
+
+def refuse_missing(inputs: Sequence[str], cube: xr.Dataset) -> None:
+    """Refuse a cube that lacks an input of the run.
+
+    Raises
+    ------
+    UserError
+        Naming what is missing.
+    """
+    missing = [name for name in inputs if name != "SW_POT" and name not in cube]
+    if missing:
+        raise UserError(
+            f"the run was trained with {', '.join(missing)}, which this source does not declare; map columns to them"
+        )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..config.knowledge import check_drivers
 from ..config.schema import Config
+from ..config.trainings import reads_series
 from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule, days_with_drivers
 from ..datamodules.cube import cell_size
@@ -24,6 +25,7 @@ from ..errors import UserError
 from .calibration_parts import check_calibration
 from .learned_from import STAGE, LearnedFrom, named_pretraining
 from .left_out import left_out
+from .simulated_series import notes_of_series, refuse_without, sites_without, with_series
 from .stages import StageFolder
 
 
@@ -35,7 +37,8 @@ class Prepared:
     ----------
     towers : cube of the observations.
     cluster : (site,) cluster of each tower, computed on all sites before any split.
-    simulation : cube of the pretraining simulation; None for ``transfer=scratch`` and ``transfer.pretrained``.
+    simulation : cube of the simulation to train on; None for ``transfer=scratch``, for ``transfer.pretrained``, and
+        where models read its flux at the towers, which their cube then holds (``simulated_series.with_series``).
     roles : variables that both cubes have.
     described : what the draw of a split looks at: classes, temperature and labelled days of each tower.
     folds : folds to run, each a test of its own.
@@ -80,7 +83,8 @@ def prepare(config: Config) -> Prepared:
     labelled = _labelled(towers, pair.targets, data.quality)
     unlabelled = [str(name) for name in towers["site_id"].to_numpy()[~labelled]]
     towers, cluster = towers.isel(site=labelled), cluster[labelled]
-    cubes = [towers] if simulation is None else [towers, simulation]
+    trained_on = None if reads_series(config) else simulation
+    cubes = [towers] if trained_on is None else [towers, trained_on]
     measured, _ = scored_days(towers, pair.targets, data.quality)
     described = describe_towers(towers, cluster, np.asarray(measured.any(-1)))
     count = fold_count(data.split, described)
@@ -90,9 +94,12 @@ def prepare(config: Config) -> Prepared:
     for cube in cubes:
         refuse_sites_without(cube, pair)
     notes = _notes(cubes, roles)
+    if simulation is not None and trained_on is None:
+        towers, of_series = _with_series(config, towers, simulation)
+        notes += of_series
     if unlabelled:
         notes += (f"observations: left out for want of a scored day of {_or(pair.targets)}: {', '.join(unlabelled)}",)
-    prepared = Prepared(towers, cluster, simulation, roles, described, folds, notes)
+    prepared = Prepared(towers, cluster, trained_on, roles, described, folds, notes)
     _refuse_empty_tests(config, prepared, measured)
     for fold in folds if config.transfer.name != "scratch" else ():
         tested = left_out(config, towers, fold_split(config, prepared, fold))
@@ -120,6 +127,22 @@ def _labelled(towers: xr.Dataset, targets: Sequence[str], quality: str) -> NDArr
     if not labelled.any():
         raise UserError(f"no site has a scored day of {_or(targets)}; check the quality columns, or data.quality")
     return np.asarray(labelled)
+
+
+def _with_series(config: Config, towers: xr.Dataset, simulation: xr.Dataset) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """Return the towers with the simulation's flux there, and what is to be said of it.
+
+    Towers that it does not cover are refused where they would have nothing to start from; one more driver may be
+    missing at some towers, but not at all.
+    """
+    pair = PAIRS[config.data.pair].pair
+    towers = with_series(towers, simulation, pair)
+    without = sites_without(towers, pair)
+    if len(without) == towers.sizes["site"]:
+        refuse_without(towers, pair, without, "take transfer.simulated_flux=emulator, which says it anywhere")
+    if config.transfer.name == "residual":
+        refuse_without(towers, pair, without, "take transfer=stacking, where they lack one driver")
+    return towers, notes_of_series(towers, simulation, pair, without)
 
 
 def _or(targets: Sequence[str]) -> str:

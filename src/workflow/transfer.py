@@ -12,8 +12,9 @@ import xarray as xr
 from lightning.pytorch.callbacks import Callback
 
 from ..config.schema import Config
-from ..config.trainings import has_emulator
+from ..config.trainings import has_emulator, reads_series
 from ..config.transfer import JOINT
+from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule
 from ..datamodules.cube import attributes
 from ..datamodules.paired import PairedDomains
@@ -27,14 +28,17 @@ from ..transfer.paper_compat import PublishedAdversarial, PublishedReweighted
 from ..transfer.similarity import moments, similarity_weights
 from ..variables import SIMULATED
 from .domain_gap import Comparison, sample
-from .emulator import told, with_emulator
+from .emulator import told, train_emulator
 from .prepare import Prepared, simulation_data, tower_data
 from .pretraining import pretrain
 from .progress import RunProgress
+from .simulated_moments import aligned, filled, write_moments
+from .simulated_series import series_of, with_simulated
 from .stages import StageFolder, build_bank, build_module, fit
 from .tracking import TrackedTraining
 
 JOINT_STAGE, RECORD, WEIGHTS = "joint", "transfer.json", "weights.parquet"
+SERIES = "simulated_flux.json"  # moments over training days of the simulation's own series, and of the observed flux
 
 
 @dataclass(frozen=True)
@@ -62,18 +66,31 @@ class Start:
 def informed(
     config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress, tracked: TrackedTraining
 ) -> Prepared:
-    """Return the data with the inputs that a technique adds: what an emulator says, or which domain is seen."""
-    if has_emulator(config):
-        return with_emulator(config, prepared, split, folder, progress, tracked)
-    if not _is_marked(config):
+    """Return the data with the inputs that a technique adds: the simulated flux, or which domain is seen."""
+    if _is_marked(config):
+        assert prepared.simulation is not None
+        towers, simulation = _marked(prepared.towers, 0.0), _marked(prepared.simulation, 1.0)
+        return replace(prepared, towers=towers, simulation=simulation, roles=prepared.roles.marked)
+    if reads_series(config):
+        series = series_of(prepared.towers, prepared.roles.targets)
+        write_moments(config, prepared, split, series, folder / SERIES)
+    elif has_emulator(config):
+        train_emulator(config, prepared, split, folder, progress, tracked)
+    else:
         return prepared
-    assert prepared.simulation is not None
-    towers, simulation = _marked(prepared.towers, 0.0), _marked(prepared.simulation, 1.0)
-    return replace(prepared, towers=towers, simulation=simulation, roles=prepared.roles.marked)
+    towers = informed_cube(config, folder, prepared.towers)
+    if config.transfer.name == "residual":
+        return replace(prepared, towers=towers, residual=True)
+    return replace(prepared, towers=towers, roles=prepared.roles.stacked)
 
 
 def informed_cube(config: Config, folder: Path, cube: xr.Dataset) -> xr.Dataset:
-    """Return any cube with the inputs that the technique of a finished fold added to the towers'."""
+    """Return any cube with the inputs that the technique of a finished fold added to the towers'.
+
+    A model that reads the simulation's series finds them in the cube (``with_series``).
+    """
+    if reads_series(config):
+        return _met(config, folder, cube)
     if has_emulator(config):
         return told(config, folder, cube)
     return _marked(cube, 0.0) if _is_marked(config) else cube
@@ -162,6 +179,21 @@ LOSSES: dict[tuple[str, bool], Callable[[Config, FluxDataModule, FluxDataModule,
     ("reweight", False): _reweighted,
     ("reweight", True): _published_reweighted,
 }
+
+
+def _met(config: Config, folder: Path, cube: xr.Dataset) -> xr.Dataset:
+    """Let the simulation's series in a cube meet the observed fluxes.
+
+    A day without one stays missing, as any driver may be; what is left of a flux (``residual``) needs a value to start
+    from on every day, and takes the mean of training days.
+    """
+    names, moments = PAIRS[config.data.pair].pair.targets, folder / SERIES
+    flux = series_of(cube, names)
+    if config.transfer.name == "residual":
+        flux = filled(flux, names, moments)
+    if config.transfer.align == "moments":
+        flux = aligned(flux, names, moments)
+    return with_simulated(cube, {name: flux[..., i] for i, name in enumerate(names)})
 
 
 def _is_marked(config: Config) -> bool:

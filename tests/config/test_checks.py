@@ -74,6 +74,17 @@ from raciflux.modules import NETWORKS
         (["transfer=residual", "data.simulation=null"], "transfer=residual needs a data.simulation"),
         (["transfer.emulator=lstm"], "transfer.emulator goes with transfer=stacking, residual, not with finetune"),
         (["transfer=stacking", "model=lightgbm"], "model=lightgbm cannot learn the simulation; add transfer.emulator="),
+        (["transfer=stacking", "model=lightgbm"], "another network, or transfer.simulated_flux=series"),
+        (
+            ["transfer.simulated_flux=series"],
+            "transfer.simulated_flux goes with transfer=stacking, residual, not with finetune; leave it out",
+        ),
+        (
+            ["transfer=stacking", "transfer.simulated_flux=series", "transfer.emulator=lstm"],
+            "transfer.emulator is about the training of an emulator, and transfer.simulated_flux=series has none",
+        ),
+        (["transfer=residual", "transfer.simulated_flux=series", "transfer.inputs=towers"], "transfer.inputs is about"),
+        (["transfer.simulated_flux=serie"], "transfer.simulated_flux"),
         (["transfer.thaw=[head]"], "transfer.thaw: 'head' is no new PART@NUMBER, such as fast_encoder@50"),
         (["transfer.rates=[head@-1]"], "transfer.rates: 'head@-1' is no new PART@NUMBER"),
         (["transfer.rates=[head@1, head@2]"], "transfer.rates: 'head@2' is no new"),
@@ -217,6 +228,8 @@ def test_a_key_that_the_technique_does_not_read_is_refused(override):
         ["transfer.thaw=[slow_encoder@199]"],
         ["transfer.thaw=[slow_encoder@5]", "transfer.rates=[fast_encoder@0.1, head@0]", "transfer.l2_sp=0.01"],
         ["transfer=stacking", "model=lightgbm", "transfer.emulator=lstm"],
+        ["transfer=stacking", "model=lightgbm", "transfer.simulated_flux=series"],
+        ["transfer=residual", "transfer.simulated_flux=series", "transfer.pretrain.learning_rate=0"],  # no such stage
         ["transfer=residual", "transfer.align=units", "transfer.inputs=refitted", "transfer.leave_out=all"],
         ["transfer.pretrained=x", "compare=[site_mean]", "data.simulation=null", "transfer.pretrain.learning_rate=0"],
         ["transfer.pretrained=x", "transfer=stacking", "transfer.emulator=lstm", "transfer.inputs=refitted"],

@@ -17,7 +17,9 @@ from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.transfer import StageConfig
 from raciflux.modules.checkpoints import load_checkpoint
 from raciflux.workflow.seeded_steps import SeededSteps
-from two_domains import CONFIG, transferred
+from two_domains import CONFIG, simulated_cube, transferred
+
+from worlds import tiny_cube
 
 RACI = RaciConfig(hidden=6, regime=4, embedding=3, retrieval=RetrievalConfig(neighbours=2, width=3))
 RACI.first_guess.trees.rounds = 5
@@ -29,6 +31,7 @@ CASES: dict[str, dict[str, Any]] = {
     "raci": {"model": RACI, "name": "scratch"},
     "mixed": {"model": LstmConfig(hidden=6), "name": "mixed"},
     "adversarial": {"model": LstmConfig(hidden=6), "name": "adversarial"},
+    "residual by series": {"model": LstmConfig(hidden=6), "name": "residual", "simulated_flux": "series"},
     "finetune, raci": {"model": RACI, "name": "finetune", "reuse": False},
 }
 
@@ -37,7 +40,8 @@ def learned(folder: Path, case: str) -> Any:
     keys = dict(CASES[case])
     config, stage = replace(CONFIG, model=keys.pop("model")), LONG if case == "lstm" else SHORT
     folder.parent.mkdir(exist_ok=True)
-    return transferred(folder, config=config, pretrain=stage, finetune=stage, **keys)
+    simulation = simulated_cube(tiny_cube(), 12) if keys.get("simulated_flux") else None
+    return transferred(folder, simulation=simulation, config=config, pretrain=stage, finetune=stage, **keys)
 
 
 @contextmanager

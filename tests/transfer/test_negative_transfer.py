@@ -56,5 +56,7 @@ def test_who_takes_nothing_from_the_simulation_is_held_against_nothing():
     asked = replace(CONFIG, transfer=replace(CONFIG.transfer, against_scratch=True))
     assert is_held(asked)
     assert not is_held(replace(asked, model=SiteMeanConfig()))
+    by_series = replace(asked.transfer, name="stacking", simulated_flux="series")
+    assert is_held(replace(asked, model=SiteMeanConfig(), transfer=by_series))
     assert not is_held(replace(asked, transfer=replace(asked.transfer, name="scratch")))
     assert not is_held(CONFIG)

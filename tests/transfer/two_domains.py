@@ -17,6 +17,7 @@ from raciflux.config.schema import (
     TrainerConfig,
     WindowConfig,
 )
+from raciflux.config.trainings import reads_series
 from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose, scored_days
@@ -25,6 +26,7 @@ from raciflux.transfer import JointTraining
 from raciflux.workflow.learn import Learned, learn
 from raciflux.workflow.prepare import Prepared
 from raciflux.workflow.progress import RunProgress
+from raciflux.workflow.simulated_series import with_series
 from raciflux.workflow.stages import quiet
 
 from worlds import CLUSTER_KM, clusters, tiny_cube, tiny_split
@@ -80,11 +82,14 @@ def transferred(
     towers = tiny_cube() if towers is None else towers
     simulation = simulated_cube() if simulation is None else simulation
     config = replace(config, output=str(folder.parent), transfer=replace(config.transfer, **transfer))
+    prepared = prepared_of(towers, simulation)
+    if reads_series(config):
+        prepared = replace(prepared, towers=with_series(towers, simulation, PAIRS[PAIR].pair), simulation=None)
     progress = RunProgress(1, False, speaks=False)
     if said is not None:
         progress.say = said.append  # type: ignore[method-assign]
     folder.mkdir(exist_ok=True)
-    return learn(config, prepared_of(towers, simulation), tiny_split(towers, fold), folder, progress)
+    return learn(config, prepared, tiny_split(towers, fold), folder, progress)
 
 
 def broken_off(monkeypatch: pytest.MonkeyPatch, folder: Path, **of_training: Any) -> None:

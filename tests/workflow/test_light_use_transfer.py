@@ -9,7 +9,10 @@ import pytest
 import xarray as xr
 from raciflux.config.compose import compose
 from raciflux.config.schema import Config
+from raciflux.datamodules.scaling import Scaler
+from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
+from raciflux.workflow.apply import finished_run, predict_cube
 from raciflux.workflow.prepare import fold_split, prepare, simulation_data
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import quiet
@@ -118,3 +121,24 @@ def test_the_recipe_trains_with_and_without_it(root: Path, tmp_path: Path, trans
     assert ended["steps"] == 2
     said = xr.open_zarr(tmp_path / "predictions.zarr")["prediction"].load()
     assert said.notnull().mean() > 0.8 and said.std() > 0
+
+
+def test_its_own_series_is_told_in_training_and_elsewhere(root: Path, tmp_path: Path) -> None:
+    """Trees beside a network read it too; elsewhere it runs on the weather of the places that are asked about."""
+    quiet()
+    told = ["transfer=stacking", "transfer.simulated_flux=series", "model=lightgbm", "model.rounds=20"]
+    kept = [text for text in SMALL if not text.startswith("model.")]
+    chosen = compose([*kept, f"data.root={root}", *told, f"output={tmp_path}", "data.drop_inputs=[TA_MIN]"])
+    prepared = prepare(chosen)
+    assert "simulation: run on TA_MIN, VPD, SW" in "\n".join(prepared.notes)
+    run_all(chosen, prepared, tmp_path, [], RunProgress(6, False))
+    assert "GPP_simulated" in Scaler.load(tmp_path / "scaler.yaml").roles.fast
+    own = xr.open_zarr(tmp_path / "predictions.zarr").load()
+    towers = read("terrestrial_gpp", chosen.data.source, root)
+    run = finished_run(tmp_path)
+    drivers = run.inputs(towers)
+    assert "TA_MIN" in drivers and "TA_MIN" not in prepared.roles.fast  # read by the simulation, not by the model
+    assert "GPP" not in drivers
+    said = predict_cube(run, drivers)
+    here = [towers["site_id"].to_numpy().tolist().index(name) for name in own["site_id"].to_numpy()]
+    np.testing.assert_allclose(said["prediction"][here], own["prediction"], rtol=1e-4, atol=1e-4)

@@ -30,6 +30,7 @@ CITATION = (
 )
 LIGHT = ("PPFD", "SW")  # the first that is known on a day
 WEATHER = ("TA_MIN", "VPD")
+RUNS_ON = frozenset({*LIGHT, *WEATHER, "FAPAR", "igbp"})  # of a cube; the last two where there are any
 _KEY = "data.simulation.kind=light_use_efficiency"
 
 Doubles = NDArray[np.float64]
