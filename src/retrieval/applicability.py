@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..contracts import TrainingView
 from .bank import ROLES, Bank
 from .index import Exclusion, functional
+from .visibility import and_closer_than
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -25,7 +26,7 @@ class Applicability:
     inside: NDArray[np.bool_]  # (site,) dissimilarity <= threshold
 
 
-def applicability(bank: Bank, view: TrainingView, same_cube: bool) -> dict[str, Applicability]:
+def applicability(bank: Bank, view: TrainingView, same_cube: bool, exclude_km: float = 0.0) -> dict[str, Applicability]:
     """Say for each role how unlike the bank every site of ``view`` is (Meyer and Pebesma 2021).
 
     The dissimilarity index is the distance, in the role's standardised descriptors, to the nearest entry that the site
@@ -36,14 +37,17 @@ def applicability(bank: Bank, view: TrainingView, same_cube: bool) -> dict[str, 
     Parameters
     ----------
     same_cube : as for ``Bank.look_up``.
+    exclude_km : of the retrieval, which may not see what is nearer; sites and entries are asked alike.
 
     Raises
     ------
     UserError
         If the view's inputs are not the bank's.
     """
-    described, hidden = bank.describe(view), bank.hidden_from(view, same_cube)
+    described, hidden = bank.describe(view), bank.hidden_from(view, same_cube, exclude_km)
     own_cluster = Exclusion.same_code(bank.cluster, bank.cluster)
+    if exclude_km:
+        own_cluster = and_closer_than(own_cluster, (bank.lat, bank.lon), (bank.lat, bank.lon), exclude_km)
     scores = {}
     for role in ROLES:
         keys = bank.keys[role]

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..config.raci import RaciConfig
+from ..config.schema import Config
 from ..contracts import TrainingView
 from ..evaluation.predictions_contract import DISSIMILARITY, DISTANCES, INSIDE
 from ..retrieval.applicability import Applicability, applicability
@@ -20,7 +22,7 @@ FLAGS = {
 }
 
 
-def distance_to_bank(bank: Bank, view: TrainingView, same_cube: bool) -> xr.Dataset:
+def distance_to_bank(config: Config, bank: Bank, view: TrainingView, same_cube: bool) -> xr.Dataset:
     """Return ``dissimilarity_<role>`` and ``inside_area`` (site,) of every site of ``view``.
 
     Where a site may see nothing of the bank the dissimilarity is NaN, and the site is outside. A bank of one cluster
@@ -30,7 +32,8 @@ def distance_to_bank(bank: Bank, view: TrainingView, same_cube: bool) -> xr.Data
     ----------
     same_cube : as for ``Bank.look_up``.
     """
-    return as_variables(applicability(bank, view, same_cube))
+    assert isinstance(config.model, RaciConfig), "no other model has a bank"
+    return as_variables(applicability(bank, view, same_cube, config.model.retrieval.exclude_km))
 
 
 def as_variables(found: Mapping[str, Applicability]) -> xr.Dataset:

@@ -262,4 +262,4 @@ def _predict_one(config: Config, folder: Path, cube: xr.Dataset, own_days: bool)
     predicted = predict_days(config, module, data, readings_of_fold(config, data, folder))
     if bank is None:
         return predicted
-    return replace(predicted, distance=distance_to_bank(bank, view, same_cube=False))
+    return replace(predicted, distance=distance_to_bank(config, bank, view, same_cube=False))

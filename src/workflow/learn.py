@@ -133,5 +133,5 @@ def _train_network(
     write_context(data, module, predicted, folder / "context.parquet")
     if bank is not None:
         write_neighbours(data, module, bank, folder)
-        predicted = replace(predicted, distance=distance_to_bank(bank, data.view(), same_cube=True))
+        predicted = replace(predicted, distance=distance_to_bank(config, bank, data.view(), same_cube=True))
     return Learned(data, predicted, towers.score())

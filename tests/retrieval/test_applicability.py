@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from raciflux.contracts import VisibleSet
 from raciflux.errors import UserError
+from raciflux.geography import haversine_km
 from raciflux.retrieval import applicability as module
 from raciflux.retrieval.applicability import applicability
 from raciflux.retrieval.bank import Bank
@@ -21,15 +22,21 @@ def distances(one, other):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_is_the_definition(view, bank, role):
-    said = applicability(bank, view, same_cube=True)[role]
+@pytest.mark.parametrize("exclude_km", [0.0, 300.0])
+def test_is_the_definition(view, bank, role, exclude_km):
+    said = applicability(bank, view, same_cube=True, exclude_km=exclude_km)[role]
     keys = bank.keys[role]
     between = distances(keys, keys)
     typical = between[~np.eye(len(keys), dtype=bool)].mean()
-    shown = view.visible.cluster[:, None] != bank.cluster
+    far, apart = (
+        haversine_km(lat[:, None], lon[:, None], bank.lat, bank.lon) >= exclude_km
+        for lat, lon in ((view.lat, view.lon), (bank.lat, bank.lon))
+    )
+    assert far.all() == (exclude_km == 0) and far.any(1).all()
+    shown = (view.visible.cluster[:, None] != bank.cluster) & far
     nearest = np.where(shown, distances(bank.describe(view)[role], keys), np.inf).min(1) / typical
     np.testing.assert_allclose(said.dissimilarity, nearest)
-    own = np.where(bank.cluster[:, None] != bank.cluster, between, np.inf).min(1) / typical
+    own = np.where((bank.cluster[:, None] != bank.cluster) & apart, between, np.inf).min(1) / typical
     low, high = np.quantile(own, [0.25, 0.75])
     assert said.threshold == pytest.approx(own[own <= high + 1.5 * (high - low)].max())
     assert (said.inside == (said.dissimilarity <= said.threshold)).all()

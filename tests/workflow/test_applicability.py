@@ -1,7 +1,9 @@
 """How far a site is from the bank, as it stands in the file: by role, finite, and each fold by its own threshold."""
 
 import numpy as np
+import pytest
 import xarray as xr
+from raciflux.config.compose import compose
 from raciflux.evaluation.predictions_contract import DISTANCES, INSIDE
 from raciflux.retrieval.applicability import Applicability, applicability
 from raciflux.retrieval.bank import Bank
@@ -10,13 +12,18 @@ from raciflux.workflow.applicability import as_variables, distance_to_bank, with
 from worlds import CLUSTER_KM, tiny_cube, tiny_data
 
 
-def test_the_scores_of_the_bank_become_variables():
+@pytest.mark.parametrize("exclude_km", [0.0, 600.0])
+def test_the_scores_of_the_bank_that_retrieval_sees_become_variables(exclude_km):
+    config = compose(["experiment=embedded_wetland_ch4", f"model.retrieval.exclude_km={exclude_km}"])
     view = tiny_data(tiny_cube()).view()
     bank = Bank.build(view, CLUSTER_KM)
-    scores, told = applicability(bank, view, same_cube=True), distance_to_bank(bank, view, same_cube=True)
+    scores, told = applicability(bank, view, True, exclude_km), distance_to_bank(config, bank, view, same_cube=True)
+    plain = applicability(bank, view, same_cube=True)
+    assert (exclude_km == 0) == np.array_equal(plain["slow"].dissimilarity, scores["slow"].dissimilarity)
     for role, score in scores.items():
         variable = told[f"dissimilarity_{role}"]
-        np.testing.assert_allclose(variable, score.dissimilarity, rtol=1e-6)
+        known = np.where(np.isfinite(score.dissimilarity), score.dissimilarity, np.nan)
+        np.testing.assert_allclose(variable, known, rtol=1e-6)
         assert variable.attrs["threshold"] == score.threshold and variable.attrs["units"] == "1"
         assert role in variable.attrs["long_name"]
     np.testing.assert_array_equal(told[INSIDE] == 1, scores["slow"].inside & scores["fast"].inside)
