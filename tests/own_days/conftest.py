@@ -1,17 +1,21 @@
 """One finished run, and others made from it without training."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from raciflux.evaluation.run_folder import RunFolder, write_predictions
 
-from .tiny_run import CALIBRATED, trained
+from .tiny_run import CALIBRATED, run_in, trained
+
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("calibrated"), "model=climatology", CALIBRATED, "data.split.fold=null")
+def calibrated(made_once: MadeOnce) -> Path:
+    command = ("model=climatology", CALIBRATED, "data.split.fold=null")
+    return run_in(made_once("calibrated", lambda output: trained(output, *command)))
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +34,14 @@ def calibrated_mean(calibrated: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def raci(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raci(made_once: MadeOnce) -> Path:
     sizes = [
         "model.hidden=8",
         "model.first_guess.trees.rounds=20",
         "transfer.finetune.steps=4",
         "transfer.finetune.check_every=4",
     ]
-    return trained(tmp_path_factory.mktemp("raci"), "model=raci", "data.split.fold=null", *sizes)
+    return run_in(made_once("raci", lambda output: trained(output, "model=raci", "data.split.fold=null", *sizes)))
 
 
 @pytest.fixture(scope="session")

@@ -32,5 +32,9 @@ def load_script(name: str) -> ModuleType:
 
 def trained(output: Path, *arguments: str) -> Path:
     load_script("train").main([*WORLD, *arguments, f"output={output}"])
+    return run_in(output)
+
+
+def run_in(output: Path) -> Path:
     (folder,) = output.glob("*/*-s[0-9]*")
     return folder

@@ -53,6 +53,7 @@ class Finished:
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
@@ -70,11 +71,15 @@ def run_script() -> Run:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, run_script: Run) -> Finished:
+def finished(made_once: MadeOnce, run_script: Run) -> Finished:
     """Train the tiny world once, W&B offline, secrets in the environment."""
-    output = tmp_path_factory.mktemp("runs")
-    whole = [text for text in TINY if text != "report=false"]
-    done = run_script("train", [*whole, f"output={output}", "logger.wandb=offline"])
-    assert done.returncode == 0, done.stderr
+
+    def train(output: Path) -> None:
+        whole = [text for text in TINY if text != "report=false"]
+        done = run_script("train", [*whole, f"output={output}", "logger.wandb=offline"])
+        assert done.returncode == 0, done.stderr
+        (output / "printed.txt").write_text(done.stdout + done.stderr)
+
+    output = made_once("finished", train)
     (folder,) = (output / "embedded_wetland_ch4").iterdir()
-    return Finished(folder, done.stdout + done.stderr)
+    return Finished(folder, (output / "printed.txt").read_text())
