@@ -20,9 +20,15 @@ def measure_own_days(arguments: Sequence[str], console: Console) -> None:
     if settings.make:
         _make(path, console)
         return
-    from raciflux.workflow.adapt import read_base
+    table = Table(settings.own_days, path.stem, Path(settings.output))
+    if settings.jobs:
+        _ask(settings, path, table, console)
+    _write_page(settings, table, console)
 
-    from .page import write_page
+
+def _ask(settings: Settings, path: Path, table: Table, console: Console) -> None:
+    """Ask every method that the named runs allow."""
+    from raciflux.workflow.adapt import read_base
 
     base = read_base([Path(run) for run in settings.base])
     raci = read_base([Path(run) for run in settings.raci], out_of_fold=False) if settings.raci else None
@@ -32,16 +38,22 @@ def measure_own_days(arguments: Sequence[str], console: Console) -> None:
     given = Given(
         base, raci, tuple(map(Path, settings.raci)), tuple(map(Path, settings.fine_tuned)), targets, settings.jobs
     )
-    table = Table(settings.own_days, path.stem, Path(settings.output))
     known = METHODS[settings.own_days]
     lacking = [key for key in OPTIONAL if not getattr(settings, key)]
     wanted = settings.methods or [name for name in known if known[name].uses not in lacking]
     for name in wanted:
         _answer(name, given, table, path, settings, console)
-    command = ["python", "scripts/benchmark.py", *arguments]
-    runs = {"base": settings.base, "raci": settings.raci, "fine_tuned": settings.fine_tuned}
+
+
+def _write_page(settings: Settings, table: Table, console: Console) -> None:
+    """Write the tables of all answers on disk, whoever asked them."""
+    from .page import write_page
+
+    rows = table.rows(settings.targets)
+    if rows.is_empty():
+        raise UserError(f"{table.path}: holds no answer; name runs with base=[RUN, ...] and leave jobs=0 out")
     page = table.path.with_suffix(".md")
-    write_page(settings.own_days, table.rows(targets), runs, command, settings.draws, page)
+    write_page(settings.own_days, rows, table.runs, settings.draws, page)
     console.print(f"{table.path}; tables in {page}", highlight=False)
 
 

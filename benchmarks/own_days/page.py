@@ -1,6 +1,5 @@
 """The page of a question: every method's mean per-site RMSE, against each reference."""
 
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ import polars as pl
 from raciflux.atomic import write_text
 
 from ..accuracy.markdown import markdown
-from .methods import REFERENCES
+from .methods import METHODS, REFERENCES
 from .summary import Line, lines
 
 ABOUT = {
@@ -27,19 +26,17 @@ NOTES = (
 )
 
 
-def write_page(
-    kind: str, table: pl.DataFrame, runs: Mapping[str, Sequence[str]], command: Sequence[str], draws: int, path: Path
-) -> None:
+def write_page(kind: str, table: pl.DataFrame, runs: Mapping[str, Sequence[str]], draws: int, path: Path) -> None:
     """Write the tables of every flux and reference.
 
     Parameters
     ----------
     table : one row a question and method, see ``summary.lines``.
-    runs : the runs behind ``base`` and ``raci``.
+    runs : the runs behind each method.
     """
     text = [f"# {'A few own days' if kind == 'few_shot' else 'Gaps'}", "", ABOUT[kind], ""]
-    text += [f"* made by `{shlex.join(command)}`, {time.strftime('%Y-%m-%d')}"]
-    text += [f"* {name}: {', '.join(folders)}" for name, folders in runs.items() if folders]
+    text += [f"* `python scripts/benchmark.py own_days={kind}` with these runs, tables of {time.strftime('%Y-%m-%d')}"]
+    text += _runs(kind, runs)
     text += [f"* {note}" for note in NOTES]
     for target in table["target"].unique(maintain_order=True):
         for reference in REFERENCES[kind]:
@@ -47,6 +44,15 @@ def write_page(
             if found:
                 text += ["", f"## {target}, against {reference}", "", *markdown(_header(kind, reference), _rows(found))]
     write_text("\n".join(text) + "\n", path)
+
+
+def _runs(kind: str, runs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say which runs the methods were given, by the key that names them."""
+    given: dict[tuple[str, str], list[str]] = {}
+    for method, folders in runs.items():
+        if folders:
+            given.setdefault((METHODS[kind][method].uses, ",".join(folders)), []).append(method)
+    return [f"* `{key}=[{folders}]` ({', '.join(methods)})" for (key, folders), methods in given.items()]
 
 
 def _header(kind: str, reference: str) -> tuple[str, ...]:

@@ -31,7 +31,9 @@ class Settings:
     targets: list[str] = key([], "only these fluxes; empty asks about all")
     questions: str = key("", "name of a committed file of questions, or path to another; empty takes version 1")
     make: bool = key(False, "draw the file of questions again from the data of RACIFLUX_DATA, and ask nothing")
-    jobs: int = key(1, "cores that a forest may use", bounds=(1, 256))
+    jobs: int = key(
+        1, "cores that a forest may use; 0 asks nothing, and writes the page of the answers on disk", bounds=(0, 256)
+    )
     draws: int = key(10_000, "draws of the intervals", bounds=(100, 1_000_000))
     output: str = key("benchmarks/raci", "folder of the tables")
 
@@ -55,9 +57,9 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         if name not in known:
             raise UserError(f"methods: own_days={settings.own_days} has no {name!r}; {did_you_mean(name, known)}")
         uses = known[name].uses
-        if uses in OPTIONAL and not getattr(settings, uses):
+        if settings.jobs and uses in OPTIONAL and not getattr(settings, uses):
             raise UserError(f"methods: {name} answers by runs that are not named; name them with {uses}=[RUN]")
-    if not settings.base and not settings.make:
+    if settings.jobs and not settings.base and not settings.make:
         raise UserError("own_days: name the runs that are corrected with base=[RUN, ...]")
     return settings
 

@@ -51,7 +51,7 @@ class Table:
         write_text(json.dumps({"questions": self.questions, "methods": self.runs}, indent=1) + "\n", self.sidecar)
 
     def rows(self, targets: Sequence[str]) -> pl.DataFrame:
-        """Return the answers about some fluxes, as ``summary.lines`` takes them."""
+        """Return the written answers about some fluxes (all where none is named), as ``summary.lines`` takes them."""
         named = [*self.columns[:3], "first", "days_asked", *self.columns[5:]]
-        frame = pl.DataFrame(self.kept, schema=named, orient="row")
-        return frame.filter(pl.col("target").is_in(list(targets)))
+        frame = pl.read_csv(self.path, new_columns=named) if self.kept else pl.DataFrame(schema=named)
+        return frame.filter(pl.col("target").is_in(list(targets))) if targets else frame

@@ -21,6 +21,7 @@ from benchmarks.own_days.main import measure_own_days
 from benchmarks.own_days.methods import METHODS, REFERENCES
 from benchmarks.own_days.settings import FILES, parse_settings
 from benchmarks.own_days.summary import lines
+from benchmarks.own_days.table import Table
 
 QUIET = Console(quiet=True)
 
@@ -73,7 +74,29 @@ def test_the_page_holds_each_method_against_each_reference(measured):
     for reference in REFERENCES[kind]:
         assert f"against {reference}" in page
     assert page.count("| empirical_bayes |") == 4 * len(REFERENCES[kind])
-    assert "base:" in page and "raci:" in page
+    assert "`base=[" in page and "`raci=[" in page
+
+
+def test_without_jobs_the_page_is_written_anew_and_nobody_is_asked(measured, tmp_path):
+    kind, folder = measured
+    page, answers = folder / f"{kind}.md", folder / f"{kind}.csv"
+    before, stamp = page.read_text(), answers.stat().st_mtime_ns
+    page.unlink()
+    measure_own_days([*asked(kind, folder), "jobs=0", "draws=100"], QUIET)
+    assert page.read_text() == before and answers.stat().st_mtime_ns == stamp
+    with pytest.raises(UserError, match="holds no answer"):
+        measure_own_days([f"own_days={kind}", f"output={tmp_path}", "jobs=0"], QUIET)
+
+
+def test_a_page_says_which_runs_each_method_was_given(tmp_path):
+    row = ("AA-Bog", "AA-Bog", "GPP", "2001-01-01", 7, "zero_shot", 1.0, 30)
+    table = Table("few_shot", "few_shot_v1", tmp_path)
+    table.add("zero_shot", ["runs/a"], [row])
+    table.add("ridge", ["runs/b"], [(*row[:5], "ridge", 0.9, 30)])
+    table.write()
+    measure_own_days(["own_days=few_shot", f"output={tmp_path}", "jobs=0", "draws=100"], QUIET)
+    page = (tmp_path / "few_shot.md").read_text()
+    assert "`base=[runs/a]` (zero_shot)" in page and "`base=[runs/b]` (ridge)" in page
 
 
 def test_answers_are_kept_while_their_runs_are_the_same(calibrated, calibrated_mean, output, measured):
