@@ -37,13 +37,14 @@ class SiteStatistics(Metric):
 
         Parameters
         ----------
-        pred, target : (batch, day), one scale.
+        pred, target : (batch, day), one scale. A prediction that is not a number errs without bound: left out, a
+            network that has diverged would have no error at all.
         mask : (batch, day) bool, the days that count; what stands elsewhere is not read.
         site : (batch,) int64.
         """
         mask = mask.bool()
         observed = torch.where(mask, target, 0.0).double()
-        error = torch.where(mask, pred, 0.0).double() - observed
+        error = (torch.where(mask, pred, 0.0).double() - observed).nan_to_num(torch.inf, torch.inf, -torch.inf)
         self.n.index_add_(0, site, mask.double().sum(-1))
         self.sum_o.index_add_(0, site, observed.sum(-1))
         self.sum_sq_o.index_add_(0, site, observed.square().sum(-1))

@@ -236,7 +236,7 @@ class FluxModule(lightning.LightningModule):
             scores = statistics.compute()
             self.log_dict({f"val/{name}/{what}": value for what, value in scores.items()}, prog_bar=False)
             # A target without a validation day has no say; prepare() refuses a split in which none has one.
-            score = score + torch.nan_to_num(scores["mean_rmse"] / spread) / len(self.targets)
+            score = score + torch.nan_to_num(scores["mean_rmse"] / spread, posinf=torch.inf) / len(self.targets)
             statistics.reset()
         self.log("val/score", score)
         self.log_dict(getattr(self.network, "costs", dict)())

@@ -70,9 +70,20 @@ class StageCheckpoint(Checkpoint):
             stopping.stop()
 
     def finish(self) -> float | None:
-        """Write the best weights into a file of their own, and return their score."""
+        """Write the best weights into a file of their own, and return their score.
+
+        Raises
+        ------
+        UserError
+            If no validation gave a finite score.
+        """
         if self.best is None:
             return None
+        if not math.isfinite(self.best.score):
+            raise UserError(
+                f"{self.folder}: no validation gave a finite score, so the training has diverged; start a new run with "
+                "a lower learning_rate of the stage"
+            )
         content = {"state_dict": self.best.weights, "global_step": self.best.step, "score": self.best.score}
         save_checkpoint(content, self.folder / BEST)
         return self.best.score

@@ -85,6 +85,16 @@ def test_nothing_seen_gives_nan_and_a_constant_site_no_r2():
     assert torch.isnan(scores["mean_r2"]) and scores["mean_rmse"].item() == pytest.approx(1)
 
 
+def test_a_prediction_that_is_no_number_is_not_left_out():
+    pred, target, mask, site = next(iter(batches()))
+    pred[0, mask[0].nonzero()[0]] = torch.nan
+    scores = filled([(pred, target, mask, site)]).compute()
+    assert scores["mean_rmse"] == torch.inf and scores["mean_r2"] == -torch.inf
+    pred[~mask] = torch.nan
+    pred[0, mask[0]] = 0.0
+    assert torch.isfinite(filled([(pred, target, mask, site)]).compute()["mean_rmse"]), "days that do not count"
+
+
 RANK = """
 import sys, torch.distributed as dist
 from tests.evaluation.test_site_statistics import batches, filled

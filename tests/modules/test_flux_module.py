@@ -84,6 +84,16 @@ def test_a_target_without_a_validation_day_has_no_say(tmp_path):
     assert logged["val/score"] == pytest.approx(logged["val/GPP/mean_rmse"] / data.scaler.targets[0].std / 2)
 
 
+def test_a_network_that_has_diverged_is_the_worst_of_all(tmp_path):
+    """A score of 0 would make it the best: its weights would be kept, and training would not stop."""
+    data = tiny_data(carbon_cube())
+    module = module_for(data)
+    with torch.no_grad():
+        next(module.network.parameters()).fill_(torch.nan)
+    logged = validated(module, data, tmp_path)
+    assert logged["val/GPP/mean_rmse"] == logged["val/NEE/mean_rmse"] == logged["val/score"] == np.inf
+
+
 def test_validation_does_not_depend_on_how_windows_are_batched(data, tmp_path):
     module = module_for(data)
     expected = np.mean(naive_rmse(module, data, 0))

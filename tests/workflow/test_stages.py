@@ -15,6 +15,7 @@ from raciflux.config.raci import RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, DataConfig
 from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules.base import FluxDataModule
+from raciflux.errors import UserError
 from raciflux.modules.checkpoints import load_checkpoint
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import StageFolder, build_bank, build_module, fit, quiet
@@ -107,6 +108,27 @@ def test_a_finished_stage_is_not_trained_again(data, straight, tmp_path):
     folder, best = straight
     again = train(data, folder, callbacks=[KillAt(1)])
     assert all(torch.equal(again.state_dict()[name], value) for name, value in best.items())
+
+
+class DivergeAt(Callback):
+    """Stands for a step that is too long."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        if trainer.global_step == self.step:
+            torch.nn.init.constant_(pl_module.network.head.read[-1].weight, torch.nan)
+
+
+def test_a_training_that_diverges_stops_and_keeps_the_weights_before_or_is_refused(data, tmp_path):
+    late, early = tmp_path / "late", tmp_path / "early"
+    module = train(data, late, callbacks=[DivergeAt(8)])
+    assert all(torch.isfinite(weight).all() for weight in module.state_dict().values())
+    assert max(scores(late)) == 7, "not a step after the validation that tells"
+    with pytest.raises(UserError, match=r"early.*no validation gave a finite score"):
+        train(data, early, callbacks=[DivergeAt(STAGE.check_every)])
+    assert not StageFolder(early, "towers").finished.exists()
 
 
 def test_a_stage_shorter_than_a_check_is_validated_at_its_end(data, tmp_path):
