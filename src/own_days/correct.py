@@ -51,7 +51,7 @@ class Corrected:
         Raises
         ------
         TooFewSitesError
-            If a fold has too few training sites of more than a year.
+            If a fold has too few training sites of more than a year, or a correction needs more clusters of them.
         """
         learned: dict[str, list[list[Correction]]] = {name: [] for name in names}
         for fold in folds:

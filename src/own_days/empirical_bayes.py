@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .choice import PARTS, ByDaysShown, in_all, parts_of
-from .evidence import Evidence
+from .evidence import Evidence, TooFewSitesError
 from .features import SETS, Features
 from .mixed_effects import MixedEffects
 from .moments import Moments, bridged, whitened
@@ -49,7 +49,18 @@ class EmpiricalBayes:
 
     @classmethod
     def fit(cls, features: Features, evidence: Evidence) -> "EmpiricalBayes":
-        """Learn from the training sites of a fold, and choose among features and inflations."""
+        """Learn from the training sites of a fold, and choose among features and inflations.
+
+        Raises
+        ------
+        TooFewSitesError
+            If the training sites form one cluster.
+        """
+        if len(np.unique(evidence.cluster)) < 2:
+            raise TooFewSitesError(
+                "own days: the training sites form one cluster, so that no correction can be chosen across clusters; "
+                "take a run with more sites"
+            )
         settings, errors = [], []
         part = parts_of(evidence.cluster)
         for groups in SETS:

@@ -22,7 +22,7 @@ _PENALTY = 30.0  # days that a site's coefficients are shrunk by where the persi
 
 
 class TooFewSitesError(UserError):
-    """Too few training sites are asked to say how sites differ."""
+    """Too few training sites, or clusters of them, to say how sites differ."""
 
 
 @dataclass(frozen=True)

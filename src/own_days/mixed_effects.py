@@ -45,7 +45,7 @@ class MixedEffects:
         residual that they leave.
         """
         features = sites.cross.shape[-1]
-        noise = float(sites.square.sum() / max(sites.days.sum(), 1.0))
+        noise = _noise(sites.square, sites)
         current = cls(np.zeros(features), noise * np.eye(features), noise)
         for _ in range(ITERATIONS):
             spread = current._spread(sites)
@@ -54,7 +54,7 @@ class MixedEffects:
             about = own - mean
             covariance = (spread + about[:, :, None] * about[:, None, :]).mean(0)
             left = sites.squared_error(own) + (sites.gram * spread).sum((-2, -1))
-            after = cls(mean, (covariance + covariance.T) / 2, float(left.sum() / sites.days.sum()))
+            after = cls(mean, (covariance + covariance.T) / 2, _noise(left, sites))
             done = _close(after.noise, current.noise) and _close(
                 float(np.trace(after.covariance)), float(np.trace(current.covariance))
             )
@@ -82,6 +82,11 @@ class MixedEffects:
         """Posterior covariance (..., feature, feature): ``C (1 + G C / noise)^-1``, which needs no inverse of ``C``."""
         told = np.eye(len(self.mean)) + shown.gram @ self.covariance / (self.noise * inflation)
         return np.asarray(np.swapaxes(np.linalg.solve(np.swapaxes(told, -1, -2), self.covariance), -1, -2))
+
+
+def _noise(squares: Doubles, sites: Moments) -> float:
+    """Mean of squared residuals (site,) over the days; above 0 also where a model is right of every day."""
+    return max(float(squares.sum() / max(sites.days.sum(), 1.0)), float(np.finfo(np.float64).tiny))
 
 
 def _close(a: float, b: float) -> bool:

@@ -15,6 +15,7 @@ from raciflux.own_days.features import SETS, Features, trailing_mean
 from raciflux.own_days.mixed_effects import MixedEffects
 from raciflux.own_days.moments import Moments, bridged, whitened
 from raciflux.own_days.questions import SHOWN_DAYS, days_a_year_later, draw_starts, first_days
+from raciflux.own_days.records import FoldPredictions
 
 from .made_sites import made_folds, made_record
 
@@ -188,3 +189,18 @@ def test_too_few_training_sites_are_refused():
     few = [replace(FOLDS[0], training=FOLDS[0].training & (np.arange(SITES) < 24))]
     with pytest.raises(UserError, match="training sites have a record of more than a year"):
         Corrected.fit(["ridge"], RECORD, few)
+
+
+def test_training_sites_of_one_cluster_can_choose_nothing_across_clusters():
+    neighbours = replace(RECORD, cluster=np.zeros(SITES, np.int64))
+    with pytest.raises(UserError, match="training sites form one cluster"):
+        Corrected.fit(["empirical_bayes"], neighbours, FOLDS[:1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_model_that_is_right_of_every_training_site_is_left_as_it_is():
+    record = made_record(sites=12)
+    training = np.arange(12) > 0
+    right = FoldPredictions(np.nan_to_num(record.flux, nan=1.0), training, ~training)
+    answer = Corrected.fit(["empirical_bayes"], record, [right])["empirical_bayes"]
+    np.testing.assert_allclose(answer(0, record.measured[0]), right.predicted[0], atol=1e-6)
