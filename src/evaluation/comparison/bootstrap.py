@@ -76,6 +76,8 @@ def weighted_median(values: FloatArray, counts: Counts) -> FloatArray:
     """
     order = np.argsort(values, kind="stable")
     ranked, medians = values[order], np.full(len(counts), np.nan)
+    if not len(values):
+        return medians
     for first in range(0, len(counts), _CHUNK):
         reached = counts[first : first + _CHUNK, order].cumsum(1, dtype=np.int32)
         total = reached[:, -1:]

@@ -4,6 +4,7 @@ import xarray as xr
 from raciflux.evaluation.comparison import compare as comparison
 from raciflux.evaluation.comparison.bootstrap import cluster_draws, seed_draws
 from raciflux.evaluation.comparison.compare import compare
+from raciflux.evaluation.comparison.tables import model_rows, pair_rows
 from raciflux.evaluation.scored import ScoredRun
 from raciflux.evaluation.scores.tables import scored_days
 
@@ -146,6 +147,20 @@ def test_resampled_sites_would_give_too_narrow_an_interval(written, monkeypatch)
     whole = width()
     monkeypatch.setattr(comparison, "cluster_draws", lambda code, *rest: cluster_draws(np.arange(len(code)), *rest))
     assert whole > 1.6 * width()
+
+
+@pytest.mark.filterwarnings("error:::raciflux")
+def test_fluxes_that_vary_nowhere_are_compared_by_their_errors_alone(written):
+    flat = [
+        run.predictions().assign(observed=lambda it: it["observed"] * 0 + 2.0)
+        for run in (written(), written(model="lstm", error=2.0))
+    ]
+    compared = compare([written(one) for one in flat], draws=DRAWS).scores[0]
+    assert all(line.estimates["median_r2"].value is None for line in compared.models)
+    difference = only(compared).differences
+    assert difference["median_r2"].value is None and difference["median_r2"].low is None
+    assert difference["mean_rmse"].p_holm is not None
+    assert model_rows(compared) and pair_rows(compared)
 
 
 def test_few_clusters_give_differences_by_site_and_no_interval(written):
