@@ -31,7 +31,7 @@ from ..zarr_folder import with_text_as, write_folder
 
 UNKNOWN = "unknown"
 SITE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-DIMENSIONS = ("site", "time")
+DIMS = ("site", "time")
 CELL_SIZE = ("cell_height", "cell_width")  # coordinates (site) of a grid's cells, degrees from edge to edge
 
 
@@ -73,7 +73,7 @@ def check_form(cube: xr.Dataset, where: str = "cube") -> xr.Dataset:
     UserError
         As ``validate``, but for infinite values.
     """
-    for dimension in DIMENSIONS:
+    for dimension in DIMS:
         if dimension not in cube.dims:
             raise UserError(f"{where}: no dimension {dimension!r}; a cube has (site, time)")
         if cube.sizes[dimension] == 0:
@@ -82,7 +82,7 @@ def check_form(cube: xr.Dataset, where: str = "cube") -> xr.Dataset:
     _check_days(cube, where)
     for name in cube.data_vars:
         _check_variable(cube[str(name)], str(name), where)
-    return cube.transpose(*DIMENSIONS, ...)
+    return cube.transpose(*DIMS, ...)
 
 
 def select_sites(cube: xr.Dataset, sites: Sequence[str], where: str = "cube") -> xr.Dataset:
@@ -233,10 +233,10 @@ def _expected(name: str, where: str) -> tuple[Variable, tuple[str, ...]]:
         target = name.removesuffix(suffix)
         if target != name and target in TARGETS:
             number = Variable("1", "share of the day, or count", (0.0, np.inf))
-            return (TARGETS[target] if suffix in (EXPECTED_SUFFIX, SPREAD_SUFFIX) else number), DIMENSIONS
+            return (TARGETS[target] if suffix in (EXPECTED_SUFFIX, SPREAD_SUFFIX) else number), DIMS
     if name in STATICS:
         return STATICS[name], ("site",)
     if name in DRIVERS or name in TARGETS:
-        return lookup(name), DIMENSIONS
+        return lookup(name), DIMS
     near = did_you_mean(name, [*DRIVERS, *TARGETS, *STATICS, *CLASSES])
     raise UserError(f"{where}: {name!r} is no variable of a cube; {near}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..config.schema import Config
+from ..datamodules.cube import DIMS
 from ..errors import UserError, did_you_mean
 from ..evaluation.comparison.ensemble import combine
 from ..evaluation.predictions_contract import BOUNDS, QUANTILES
@@ -23,8 +24,6 @@ from ..own_days.records import FoldPredictions, Record
 from .apply import run_config
 from .prepare import prepare
 from .records import record_of_run
-
-DIMS = ("site", "time")
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..config.schema import Config
+from ..datamodules.cube import DIMS
 from ..datamodules.splits import Split
 from ..evaluation.conformal import Band, Calibration, FloatArray, Kind, calibrate
-
-_DIMS = ("site", "time")
 
 
 def calibrate_fold(split: Split, parts: Sequence[xr.Dataset], config: Config) -> Calibration:
@@ -62,7 +61,7 @@ def with_interval(predictions: xr.Dataset, calibration: Calibration) -> xr.Datas
     band = _band(predictions, calibration.kind, calibration.level, calibration.floor)
     lower, upper = (end.astype(np.float32) for end in calibration.interval(band))
     method = f"cross-conformal over training clusters, {calibration.kind} scores, each site weighing alike"
-    with_ends = predictions.assign(lower=(_DIMS, lower), upper=(_DIMS, upper))
+    with_ends = predictions.assign(lower=(DIMS, lower), upper=(DIMS, upper))
     return with_ends.assign_attrs(interval_level=calibration.level, interval_method=method)
 
 
@@ -77,7 +76,7 @@ def _band(predictions: xr.Dataset, kind: Kind, level: float, floor: float) -> Ba
 def _quantile(predictions: xr.Dataset, level: float) -> FloatArray:
     """Predicted quantile (site, time) on straight lines between the stored ones; the outermost where there is none."""
     stored = predictions["quantile"].to_numpy()
-    values = predictions["prediction_quantile"].transpose("quantile", *_DIMS)
+    values = predictions["prediction_quantile"].transpose("quantile", *DIMS)
     place = float(np.interp(level, stored, np.arange(len(stored))))
     below = min(int(place), len(stored) - 2)
     low, high = (values.isel(quantile=i).to_numpy().astype(np.float64) for i in (below, below + 1))
@@ -87,7 +86,7 @@ def _quantile(predictions: xr.Dataset, level: float) -> FloatArray:
 def _scored_days(predictions: xr.Dataset, fewest: int) -> NDArray[np.bool_]:
     """Days (site, time) of the primary score, at sites that have at least ``fewest`` of them."""
     known = np.isfinite(_site_by_time(predictions, "prediction")) & np.isfinite(_site_by_time(predictions, "observed"))
-    counted = predictions["measured"].transpose(*_DIMS).to_numpy().astype(bool) & known
+    counted = predictions["measured"].transpose(*DIMS).to_numpy().astype(bool) & known
     return np.asarray(counted & (counted.sum(1) >= fewest)[:, None])
 
 
@@ -103,4 +102,4 @@ def _mean_flux(parts: Sequence[xr.Dataset], counted: Sequence[NDArray[np.bool_]]
 
 
 def _site_by_time(predictions: xr.Dataset, name: str) -> FloatArray:
-    return predictions[name].transpose(*_DIMS).to_numpy().astype(np.float64)
+    return predictions[name].transpose(*DIMS).to_numpy().astype(np.float64)

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
+from ..datamodules.cube import DIMS
 from ..datamodules.roles import scored_days
 from ..errors import UserError
 from ..zarr_folder import write_folder
 from .known_places import known_sites
 
-DIMS = ("site", "time")
 STORED = "own_days.zarr"
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..config.schema import Config
 from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule
+from ..datamodules.cube import DIMS
 from ..datamodules.gaps import refuse_sites_without
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
@@ -32,7 +33,7 @@ def data_of_places(config: Config, scaler: Scaler, cube: xr.Dataset, shown: NDAr
     roles = scaler.roles
     refuse_missing(roles.fast + roles.static + roles.classes, cube)
     refuse_sites_without(cube, PAIRS[config.data.pair].pair)
-    own = {name: (("site", "time"), shown[..., place]) for place, name in enumerate(roles.targets)}
+    own = {name: (DIMS, shown[..., place]) for place, name in enumerate(roles.targets)}
     split = Split(0, (), (), tuple(str(name) for name in cube["site_id"].to_numpy()))
     cluster = clusters_of(cube, config.data.split.cluster_km)
     data = replace(config.data, quality="published")

@@ -6,11 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..datamodules.cube import DIMS
 from ..evaluation.predictions_contract import BOUNDS, DISTANCES, INSIDE, QUANTILES
 from ..variables import TARGETS
 from .applicability import agreed
-
-DIMS = ("site", "time")
 
 
 class Pooled:

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
+from ..datamodules.cube import DIMS
 from ..datamodules.windows import lay
 from ..modules import TRAINABLE
 from ..modules.flux_module import QUANTILES, FluxModule
 from ..variables import CLASSES, EXPECTED_SUFFIX, TARGETS
 from .own_answers import Beside, OwnAnswers
 from .stages import accelerator
-
-DIMS = ("site", "time")
 
 
 @dataclass(frozen=True)

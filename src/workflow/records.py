@@ -6,11 +6,10 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
+from ..datamodules.cube import DIMS
 from ..datamodules.roles import Roles, scored_days
 from ..own_days.records import Mask, Record
 from .prepare import Prepared
-
-DIMS = ("site", "time")
 
 
 def record_of_run(config: Config, prepared: Prepared) -> Record:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from ..config.schema import Config
 from ..datamodules.base import FluxDataModule
+from ..datamodules.cube import DIMS
 from ..errors import UserError
 from ..modules.flux_module import FluxModule
 from ..zarr_folder import with_text_as, write_folder
-from .predictions import DIMS, Predicted, predict_days, predict_sites, sites_asked
+from .predictions import Predicted, predict_days, predict_sites, sites_asked
 from .rank import Rank
 from .ranks import beside_other_ranks
 from .stages import accelerator

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..config.schema import Config
+from ..datamodules.cube import DIMS
 from ..datamodules.splits import Split
 from ..errors import UserError
 from .prepare import Prepared, tower_data
 
 Floats = NDArray[np.float32]
-DIMS = ("site", "time")
 MOMENTS = ("simulated_mean", "simulated_std", "observed_mean", "observed_std")
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..datamodules.base import days_with_drivers
-from ..datamodules.cube import attributes, cell_size
+from ..datamodules.cube import DIMS, attributes, cell_size
 from ..datamodules.roles import Pair
 from ..datamodules.sources.light_use import MARK
 from ..errors import UserError
@@ -19,7 +19,6 @@ from ..geography import cells_that_hold, haversine_km
 from ..retrieval.visibility import SAME_PLACE_KM
 from ..variables import SIMULATED_SUFFIX
 
-DIMS = ("site", "time")
 AS_NEAR_KM = 1e-3  # members of an ensemble stand at one place, up to rounding
 NAMED = 5  # sites that a line names at most
 

@@ -16,7 +16,7 @@ from ..config.trainings import has_emulator, reads_series
 from ..config.transfer import JOINT
 from ..datamodules import PAIRS
 from ..datamodules.base import FluxDataModule
-from ..datamodules.cube import attributes
+from ..datamodules.cube import DIMS, attributes
 from ..datamodules.paired import PairedDomains
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
@@ -202,4 +202,4 @@ def _is_marked(config: Config) -> bool:
 
 def _marked(cube: xr.Dataset, value: float) -> xr.Dataset:
     shape = (cube.sizes["site"], cube.sizes["time"])
-    return cube.assign({SIMULATED: (("site", "time"), np.full(shape, value, np.float32), attributes(SIMULATED))})
+    return cube.assign({SIMULATED: (DIMS, np.full(shape, value, np.float32), attributes(SIMULATED))})
