@@ -8,7 +8,9 @@ from typing import Any
 import lightning
 import numpy as np
 import xarray as xr
-from raciflux.config.schema import DataConfig, SplitConfig, WindowConfig
+from raciflux.config.models import LstmConfig
+from raciflux.config.schema import Config, DataConfig, LoggerConfig, SplitConfig, TrainerConfig, WindowConfig
+from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules import CarbonBalance, TerrestrialCarbon, TerrestrialGPP
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.datamodules.cube import attributes
@@ -21,6 +23,18 @@ from raciflux.workflow.stages import quiet
 
 SHARE = {"units": "1"}
 CLUSTER_KM = 50.0
+WINDOW = WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3)
+STAGE = StageConfig(steps=4, check_every=2, batch_size=8)
+TINY_RUN = Config(  # of a network, from scratch; tests replace what they are about
+    experiment="tiny",
+    model=LstmConfig(hidden=6),
+    data=DataConfig(
+        pair="terrestrial_gpp", split=SplitConfig(min_scored_days=30, cluster_km=CLUSTER_KM), window=WINDOW
+    ),
+    transfer=TransferConfig(name="scratch", finetune=STAGE),
+    trainer=TrainerConfig(accelerator="cpu", progress=False),
+    logger=LoggerConfig(wandb="disabled"),
+)
 
 
 def tiny_cube(sites: int = 12, days: int = 731, seed: int = 0) -> xr.Dataset:
@@ -145,9 +159,8 @@ def tiny_data(cube: xr.Dataset, split: Split | None = None, **changes: Any) -> F
     """
     module = {"batch_size": 16, "seed": 0, "scaler": None}
     own = {name: changes.pop(name, default) for name, default in module.items()}
-    window = WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3)
     build = CarbonBalance if "RECO" in cube else TerrestrialCarbon if "NEE" in cube else TerrestrialGPP
-    config = replace(DataConfig(pair=build.pair.name, window=window), **changes)
+    config = replace(DataConfig(pair=build.pair.name, window=WINDOW), **changes)
     roles = choose(build.pair, [cube], config.drop_inputs)
     return build(cube, clusters(cube), roles, split or tiny_split(cube), config, **own)
 

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.workflow.prepare import simulation_data
-from two_domains import CONFIG, STAGE, prepared_of, simulated_cube, transferred
+from two_domains import CONFIG, prepared_of, simulated_cube, transferred
 
-from worlds import tiny_cube, tiny_split
+from worlds import STAGE, tiny_cube, tiny_split
 
 WARMER = 6.0  # K, the simulation's weather above the towers'
 HELD = replace(STAGE, learning_rate=1e-12)  # the network answers as it was pretrained

@@ -7,18 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from raciflux.config.models import LstmConfig
-from raciflux.config.schema import (
-    Config,
-    DataConfig,
-    HeadConfig,
-    LoggerConfig,
-    SplitConfig,
-    TrainerConfig,
-    WindowConfig,
-)
+from raciflux.config.schema import Config
 from raciflux.config.trainings import reads_series
-from raciflux.config.transfer import StageConfig, TransferConfig
+from raciflux.config.transfer import TransferConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose, scored_days
 from raciflux.datamodules.towers import describe_towers
@@ -29,23 +20,10 @@ from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.simulated_series import with_series
 from raciflux.workflow.stages import quiet
 
-from worlds import CLUSTER_KM, clusters, tiny_cube, tiny_split
+from worlds import STAGE, TINY_RUN, clusters, tiny_cube, tiny_split
 
 PAIR = "terrestrial_gpp"
-STAGE = StageConfig(steps=4, check_every=2, batch_size=8)
-CONFIG = Config(
-    experiment="tiny",
-    model=LstmConfig(hidden=6),
-    head=HeadConfig(),
-    data=DataConfig(
-        pair=PAIR,
-        split=SplitConfig(min_scored_days=30, cluster_km=CLUSTER_KM),
-        window=WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3),
-    ),
-    transfer=TransferConfig(name="finetune", pretrain=STAGE, finetune=STAGE),
-    trainer=TrainerConfig(accelerator="cpu", progress=False),
-    logger=LoggerConfig(wandb="disabled"),
-)
+CONFIG = replace(TINY_RUN, transfer=TransferConfig(name="finetune", pretrain=STAGE, finetune=STAGE))
 
 
 def simulated_cube(at: xr.Dataset | None = None, sites: int = 14) -> xr.Dataset:

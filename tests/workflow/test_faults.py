@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,17 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from raciflux import stopping
-from raciflux.config.models import LstmConfig
-from raciflux.config.schema import (
-    Config,
-    DataConfig,
-    HeadConfig,
-    LoggerConfig,
-    SplitConfig,
-    TrainerConfig,
-    WindowConfig,
-)
-from raciflux.config.transfer import StageConfig, TransferConfig
+from raciflux.config.transfer import TransferConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose, scored_days
 from raciflux.datamodules.towers import describe_towers
@@ -32,7 +23,7 @@ from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import quiet
 from raciflux.workflow.train import run_fold
 
-from worlds import CLUSTER_KM, clusters, tiny_cube
+from worlds import STAGE, TINY_RUN, clusters, tiny_cube
 
 from .faults import (
     COUNT,
@@ -50,19 +41,10 @@ from .faults import (
 )
 
 PAIR = "terrestrial_gpp"
-SPLIT = SplitConfig(folds=3, min_scored_days=30, cluster_km=CLUSTER_KM)
-CONFIG = Config(
-    experiment="tiny",
-    model=LstmConfig(hidden=6),
-    head=HeadConfig(),
-    data=DataConfig(
-        pair=PAIR,
-        split=SPLIT,
-        window=WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3),
-    ),
-    transfer=TransferConfig(name="scratch", finetune=StageConfig(steps=9, check_every=2, batch_size=8)),
-    trainer=TrainerConfig(accelerator="cpu", progress=False),
-    logger=LoggerConfig(wandb="disabled"),
+CONFIG = replace(
+    TINY_RUN,
+    data=replace(TINY_RUN.data, split=replace(TINY_RUN.data.split, folds=3)),
+    transfer=TransferConfig(name="scratch", finetune=replace(STAGE, steps=9)),
 )
 CHECKPOINTS = Path("checkpoints") / "towers"
 

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from raciflux.config.models import ClimatologyConfig, LightGbmConfig, LstmConfig, SiteMeanConfig
-from raciflux.config.schema import Config, DataConfig, LoggerConfig, SplitConfig, TrainerConfig, WindowConfig
-from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.roles import choose
 from raciflux.datamodules.splits import Split
@@ -20,20 +18,9 @@ from raciflux.workflow.prepare import Prepared
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.stages import quiet
 
-from worlds import CLUSTER_KM, balance_cube, carbon_cube, clusters, split_in_time, tiny_split
+from worlds import TINY_RUN, balance_cube, carbon_cube, clusters, split_in_time, tiny_split
 
-STAGE = StageConfig(steps=4, check_every=2, batch_size=8)
-CONFIG = Config(
-    experiment="tiny",
-    data=DataConfig(
-        pair="terrestrial_carbon",
-        split=SplitConfig(min_scored_days=30, cluster_km=CLUSTER_KM),
-        window=WindowConfig(warmup_days=20, scored_days=45, block_days=15, history_blocks=3),
-    ),
-    transfer=TransferConfig(name="scratch", finetune=STAGE),
-    trainer=TrainerConfig(accelerator="cpu", progress=False),
-    logger=LoggerConfig(wandb="disabled"),
-)
+CONFIG = replace(TINY_RUN, data=replace(TINY_RUN.data, pair="terrestrial_carbon"))
 MODELS = [LstmConfig(hidden=6), SiteMeanConfig(), ClimatologyConfig(), LightGbmConfig(rounds=5)]
 
 

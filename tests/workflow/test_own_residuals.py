@@ -16,10 +16,10 @@ from raciflux.workflow.evenly import evenly
 from raciflux.workflow.own_residuals import STORED, learn_residuals
 from raciflux.workflow.stages import build_bank, build_module
 
-from worlds import carbon_cube, tiny_data, tiny_split
+from worlds import STAGE, carbon_cube, tiny_data, tiny_split
 
 from .test_first_guess import RACI
-from .test_learn import CONFIG, STAGE
+from .test_learn import CONFIG
 
 RUN = replace(CONFIG, model=RACI)
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from raciflux.config.raci import FirstGuessConfig, RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config
-from raciflux.config.trees import ToldTreesConfig
 from raciflux.errors import UserError
 from raciflux.modules.baselines.neighbour_trees import NeighbourTrees
 from raciflux.modules.raci import Raci
@@ -17,18 +15,11 @@ from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.simulated import simulated_flux
 from raciflux.workflow.stages import StageFolder, build_bank, build_module, fit
 
-from worlds import carbon_cube, poisoned, tiny_data, tiny_split
+from worlds import STAGE, carbon_cube, poisoned, tiny_data, tiny_split
 
-from .test_learn import CONFIG, STAGE, prepared_of
+from .test_first_guess import RACI
+from .test_learn import CONFIG, prepared_of
 
-TREES = ToldTreesConfig(rounds=8, min_leaf=10, patience=3, neighbours=2)
-RACI = RaciConfig(
-    hidden=6,
-    regime=4,
-    embedding=3,
-    retrieval=RetrievalConfig(neighbours=2, width=3),
-    first_guess=FirstGuessConfig(parts=2, trees=TREES),
-)
 TRANSFER = replace(CONFIG, model=RACI, transfer=replace(CONFIG.transfer, name="finetune", pretrain=STAGE))
 
 
