@@ -57,7 +57,7 @@ def _parts(place: Places, parts: int) -> Places:
     return np.asarray(code % parts)
 
 
-def squared_discrepancy(towers: Floats, simulated: Floats) -> float:
+def squared_discrepancy(towers: Floats, simulated: Floats) -> float | None:
     """Return the squared maximum mean discrepancy of two sets of embeddings, without bias.
 
     Gretton et al. 2012 (JMLR 13, equation 3 and section 8) with the kernel ``exp(-d^2 / (2 width^2))``, whose width is
@@ -66,12 +66,14 @@ def squared_discrepancy(towers: Floats, simulated: Floats) -> float:
 
     Parameters
     ----------
-    towers, simulated : (window, feature) embeddings, two windows of each at least.
+    towers, simulated : (window, feature) embeddings.
 
     Returns
     -------
-    Without a unit, at most 2.
+    Without a unit, at most 2; None where a domain has fewer than two windows.
     """
+    if min(len(towers), len(simulated)) < 2:
+        return None
     both, count = np.concatenate([towers, simulated]), len(towers)
     distance = pdist(both)
     width = float(np.median(distance)) or 1.0  # 0 where most are embedded alike

@@ -104,6 +104,14 @@ def test_one_place_tells_no_gap():
     assert proxy_a_distance(windows(0, 10), windows(1, 10), np.arange(10) % 2, np.arange(10)) is not None
 
 
+def test_one_window_tells_no_discrepancy():
+    """As of a single training tower with less than a year: a number that is none would stand in the record."""
+    assert (
+        squared_discrepancy(windows(0, 1), windows(1, 10)) is squared_discrepancy(windows(0, 9), windows(1, 1)) is None
+    )
+    assert squared_discrepancy(windows(0, 2), windows(1, 2)) is not None
+
+
 def test_the_discrepancy_is_that_of_loops_over_pairs():
     x, y = windows(0, 12), windows(1, 9, shift=0.5)
     both = [*x, *y]
