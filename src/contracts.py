@@ -141,19 +141,13 @@ class VisibleSet:
 
     *unseen*: a query sees the fluxes marked in ``known`` except every day of its own cluster. *new_years* (a split in
     time): it sees its own known days as well, which end before its test begins; never those of its cluster mates,
-    which may stand in the very years that are asked about.
+    which may stand in the very years that are asked about. Each model keeps to it where it looks fluxes up
+    (``retrieval.index.Exclusion``).
     """
 
     known: NDArray[np.bool_]  # (site, day, target): training sites and period, trainable days
     cluster: NDArray[np.int64]  # (site,)
     question: Question = "unseen"
-
-    def for_query(self, site: int) -> NDArray[np.bool_]:
-        """Fluxes (site, day, target) that a query at ``site`` may see."""
-        shown = self.cluster != self.cluster[site]
-        if self.question == "new_years":
-            shown = shown | (np.arange(len(self.cluster)) == site)
-        return np.asarray(self.known & shown[:, None, None])
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "datamodules": LEAVES | {"simulation"},
     "pool": LEAVES | {"datamodules"},
     "retrieval": LEAVES,
-    "own_days": LEAVES | SUMS,
+    "own_days": LEAVES,
     "modules": LEAVES | SUMS | {"retrieval"},
     "transfer": LEAVES | {"modules"},
     "evaluation": LEAVES | SUMS,

@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..sun import extraterrestrial_radiation
 from ..variables import CLASSES, EXPECTED_SUFFIX, MEASURED_SUFFIX, NET, QC_SUFFIX, SINK, SOURCE, lookup
 from .calendar import day_of_year, days_of
+from .carbon import nee
 from .climate import Climate, Sites, normals
 from .crops import rotation_of
 from .ecosystems import (
@@ -108,7 +109,7 @@ def _gpp(field: Field) -> Flux:
 
 
 def _nee(field: Field) -> Flux:
-    return _managed(field.reco - field.gpp, field)
+    return _managed(nee(field.gpp, field.reco), field)
 
 
 def _balance(field_: Field) -> Flux:

@@ -196,15 +196,6 @@ def test_no_array_on_the_device_holds_a_flux_of_a_test_site(cube, data):
     assert not kept[tested].any()
 
 
-def test_a_query_sees_no_day_of_its_cluster(cube, data):
-    view = data.view()
-    for site in range(len(data.train_sites)):
-        visible = view.visible.for_query(site)
-        assert not visible[data.cluster == data.cluster[site]].any()
-        others = data.cluster != data.cluster[site]
-        np.testing.assert_array_equal(visible[others], data.trainable[others])
-
-
 def test_drivers_at_test_sites_do_not_scale_anything(cube, data):
     drivers = {}
     for name in ("TA", "SW", "VPD"):

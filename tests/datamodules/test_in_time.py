@@ -120,16 +120,6 @@ def test_the_view_declares_the_training_period_and_the_question(cube, data):
     assert tiny_data(cube).view().driver_days.all()
 
 
-def test_a_query_sees_its_own_past_but_not_that_of_its_cluster_mates(data):
-    visible = data.view().visible
-    for site in range(len(data.cluster)):
-        shown = visible.for_query(site)
-        mates = (data.cluster == data.cluster[site]) & (np.arange(len(data.cluster)) != site)
-        assert mates.any() and not shown[mates].any()
-        np.testing.assert_array_equal(shown[~mates], data.trainable[~mates])
-        assert shown[site].any() or not data.trainable[site].any()
-
-
 def test_only_test_days_with_a_driver_are_asked(cube, data):
     asked = np.zeros(data.test_days.shape, int)
     for index in data.predict_dataloader():

@@ -59,12 +59,6 @@ def regular(step: float) -> tuple[Edges, Edges]:
     return np.linspace(-90, 90, rows + 1), np.linspace(-180, 180, 2 * rows + 1)
 
 
-def cell_area(lat: Edges, lon: Edges, radius: float) -> NDArray[np.float64]:
-    """Return the area (row, column) of the cells on a sphere, in the square of the radius' unit."""
-    north, east = np.diff(np.sin(np.radians(lat))), np.radians(np.diff(lon))
-    return np.asarray(radius**2 * north[:, None] * east[None])
-
-
 def _shared(edges: Edges, source: Edges) -> NDArray[np.float64]:
     upper = np.minimum(edges[1:, None], source[None, 1:])
     lower = np.maximum(edges[:-1, None], source[None, :-1])
