@@ -21,6 +21,7 @@ from .stage_log import StageLog
 
 BEST, LAST, BEFORE = "best.ckpt", "last.ckpt", "previous.ckpt"
 LOG_EVERY = 10  # steps
+DIVERGED = "the training has diverged to what is no number; start a new run with a lower learning_rate of the stage"
 
 
 @dataclass
@@ -80,10 +81,7 @@ class StageCheckpoint(Checkpoint):
         if self.best is None:
             return None
         if not math.isfinite(self.best.score):
-            raise UserError(
-                f"{self.folder}: no validation gave a finite score, so the training has diverged; start a new run with "
-                "a lower learning_rate of the stage"
-            )
+            raise UserError(f"{self.folder}: {DIVERGED}")
         content = {"state_dict": self.best.weights, "global_step": self.best.step, "score": self.best.score}
         save_checkpoint(content, self.folder / BEST)
         return self.best.score

@@ -25,6 +25,7 @@ from ..config.schema import Config
 from ..config.transfer import StageConfig
 from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
+from ..errors import UserError
 from ..modules import TRAINABLE
 from ..modules.checkpoints import load_into
 from ..modules.flux_module import FluxModule
@@ -37,7 +38,7 @@ from .progress import MONITOR, RunProgress
 from .rank import Rank
 from .ranks import beside_other_ranks
 from .seeded_steps import SeededSteps
-from .stage_checkpoint import BEST, LOG_EVERY, StageCheckpoint, TwoCheckpoints, to_go_on_from
+from .stage_checkpoint import BEST, DIVERGED, LOG_EVERY, StageCheckpoint, TwoCheckpoints, to_go_on_from
 from .stage_log import StageLog
 
 
@@ -134,7 +135,7 @@ def fit(
     Raises
     ------
     UserError
-        If a checkpoint cannot be written.
+        If a checkpoint cannot be written, or the training has diverged.
     Stopped
         If the command was asked to stop; a checkpoint was written before.
     """
@@ -146,7 +147,11 @@ def fit(
         train = partial(_train, config, stage, folder, data, module, last, callbacks)
         with stopping.waiting_for_a_boundary():
             with beside_other_ranks(train, config.trainer) as rank:
-                trainer = train(rank, [progress.stage(label, stage.steps)], loggers)
+                try:
+                    trainer = train(rank, [progress.stage(label, stage.steps)], loggers)
+                # own days cannot be solved without numbers; torch's stubs do not know the error
+                except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+                    raise UserError(f"{folder.checkpoints}: {DIVERGED}") from error
             assert isinstance(trainer.checkpoint_callback, StageCheckpoint)
             ended = {"steps": trainer.global_step, "score": trainer.checkpoint_callback.finish()}
             write_text(json.dumps(ended) + "\n", folder.finished)

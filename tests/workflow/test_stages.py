@@ -126,9 +126,10 @@ def test_a_training_that_diverges_stops_and_keeps_the_weights_before_or_is_refus
     module = train(data, late, callbacks=[DivergeAt(8)])
     assert all(torch.isfinite(weight).all() for weight in module.state_dict().values())
     assert max(scores(late)) == 7, "not a step after the validation that tells"
-    with pytest.raises(UserError, match=r"early.*no validation gave a finite score"):
-        train(data, early, callbacks=[DivergeAt(STAGE.check_every)])
-    assert not StageFolder(early, "towers").finished.exists()
+    for step in (STAGE.check_every, STAGE.check_every + 1):  # with a validation before the next step, and without
+        with pytest.raises(UserError, match=r"early.*diverged"):
+            train(data, early / str(step), callbacks=[DivergeAt(step)])
+        assert not StageFolder(early / str(step), "towers").finished.exists()
 
 
 def test_a_stage_shorter_than_a_check_is_validated_at_its_end(data, tmp_path):
