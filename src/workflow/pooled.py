@@ -15,7 +15,8 @@ from .applicability import agreed
 class Pooled:
     """One target, added fold by fold, so that the quantiles of one fold alone are in memory.
 
-    Fluxes and quantiles (level by level; Ratcliff 1979, doi:10.1037/0033-2909.86.3.446) are averaged. Intervals are
+    Fluxes and quantiles (level by level; Ratcliff 1979, doi:10.1037/0033-2909.86.3.446) are averaged; the spread of the
+    former is their standard deviation with the divisor n - 1, as of every ensemble. Intervals are
     not: the mean of calibrated bounds has the coverage of none. From the lowest lower to the highest upper end of the
     folds lies every day that any fold's interval covers, so the promise of each is kept, at the price of width.
     """
@@ -52,7 +53,7 @@ class Pooled:
         made: dict[str, Any] = {f"prediction{suffix}": (DIMS, members.mean(0), described())}
         if folds > 1:
             words = f"standard deviation over {folds} models of "
-            made[f"prediction_spread{suffix}"] = (DIMS, members.std(0), described(words))
+            made[f"prediction_spread{suffix}"] = (DIMS, members.std(0, ddof=1), described(words))
         if self.quantiles is not None:
             dims = ("quantile", *DIMS)
             made[f"{QUANTILES}{suffix}"] = (dims, self.quantiles / np.float32(folds), described("quantile of "))

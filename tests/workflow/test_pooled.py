@@ -67,7 +67,7 @@ def test_fluxes_and_quantiles_of_several_folds_are_averaged_level_by_level() -> 
     for name in ("prediction", "prediction_quantile"):
         expected = np.mean([fold[name].to_numpy() for fold in folds], axis=0)
         np.testing.assert_allclose(made[name][1], expected, rtol=1e-5)
-    spread = np.std([fold["prediction"].to_numpy() for fold in folds], axis=0)
+    spread = np.std([fold["prediction"].to_numpy() for fold in folds], axis=0, ddof=1)
     np.testing.assert_allclose(made["prediction_spread"][1], spread, rtol=1e-5)
 
 
