@@ -9,7 +9,7 @@ within 5 hPa. The ladder, with half windows in days; a rung needs two similar da
 2. radiation similar, within 7;
 3. all three similar, within 21, 28, ... 70;
 4. radiation similar, within 14, 21, ... 70;
-5. the seasonal course: all days within 7, 14, ... 182 days of the day of the year, in any year; one will do.
+5. the seasonal course: all days within 7, 14, ... 182, 183 days of the day of the year, in any year; one will do.
 
 The mean diurnal course of half-hours has become the seasonal course of days. Of drivers that the data lack nothing is
 asked; a day on which one is missing is similar to none.
@@ -32,8 +32,8 @@ LADDER: tuple[tuple[str, int], ...] = (
     *(("all", radius) for radius in range(21, WIDEST + 1, 7)),
     *(("light", radius) for radius in range(14, WIDEST + 1, 7)),
 )
-COURSE = tuple(range(7, 183, 7))
 YEAR = 366  # days of the year, the last of leap years only
+COURSE = (*range(7, YEAR // 2, 7), YEAR // 2)  # up to the whole year
 
 Similar = dict[str, Mask]  # (day, offset) of each rule of the ladder, for one site
 

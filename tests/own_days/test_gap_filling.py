@@ -51,6 +51,14 @@ def test_the_ladder_is_climbed_as_it_is_written(seed, share, site):
         assert answer[day, 1] == pytest.approx(wanted, rel=1e-5, abs=1e-6, nan_ok=True)
 
 
+def test_a_single_visible_day_fills_the_whole_record():
+    shown = np.zeros(RECORD.flux.shape[1:], bool)
+    shown[np.flatnonzero(np.isfinite(RECORD.flux[0, :, 0]))[40], 0] = True
+    answer = MarginalDistribution(RECORD)(0, shown)
+    assert (answer[:, 0] == RECORD.flux[0][shown]).all()
+    assert np.isnan(answer[:, 1]).all()
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("length", [7, 90])
 def test_hidden_days_of_a_gap_change_nothing(name, length):
