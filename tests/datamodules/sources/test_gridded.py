@@ -3,6 +3,7 @@
 from itertools import product
 from pathlib import Path
 
+import cftime
 import numpy as np
 import pytest
 import xarray as xr
@@ -67,6 +68,23 @@ def test_days_stand_where_the_calendar_has_them(tmp_path, page, calendar):
         assert np.isnan(values[leap])
         values = np.delete(values, leap)
     np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("step", ["month", "day"])
+def test_a_step_stamped_at_its_end_is_dated_by_its_bounds(tmp_path, page, step):
+    if step == "month":
+        edges = [cftime.datetime(2003 + m // 12, m % 12 + 1, 1, calendar="noleap") for m in range(13)]
+    else:
+        edges = [cftime.datetime(2003, 1, 30 + d) if d < 2 else cftime.datetime(2003, 2, d - 1) for d in range(5)]
+    calendar = edges[0].calendar
+    field = truth(len(edges) - 1)
+    write_product(tmp_path / "product" / "a.nc", field, edges[1:], calendar=calendar, bounds=edges)
+    values, known = source(tmp_path, page)["FCH4"], np.isfinite(field[0])
+    first = "2003-01-17" if step == "month" else "2003-01-30"
+    np.testing.assert_allclose(values.sel(time=first), field[0][known] * TO_NMOL, rtol=1e-5)
+    last = "2003-12-31" if step == "month" else "2003-02-02"
+    np.testing.assert_allclose(values.sel(time=last), field[-1][known] * TO_NMOL, rtol=1e-5)
+    assert np.isfinite(values).any("site").sum() == (365 if step == "month" else 4)
 
 
 def test_files_of_years_are_one_series_and_other_years_are_missing(tmp_path, page):
