@@ -171,6 +171,19 @@ def test_places_of_a_site_table_take_the_cell_that_holds_them(tmp_path, page):
     assert cube["site_id"].to_numpy().tolist() == ["US-Myb", "FI-Lom", "XX-Rim"] and "places" not in cube.attrs
 
 
+def test_a_place_beyond_the_last_column_is_in_the_cell_across_the_180th_meridian(tmp_path, page):
+    field = truth(12)
+    path = write_product(tmp_path / "half.nc", field, months(2003, 1, "standard"))
+    (tmp_path / "product").mkdir()
+    with xr.open_dataset(path, decode_times=False) as half:  # columns around -170, -160, ..., 180
+        half.assign_coords(lon=("lon", half["lon"].to_numpy() + 5, half["lon"].attrs)).to_netcdf(
+            tmp_path / "product" / "a.nc"
+        )
+    (tmp_path / "sites.csv").write_text("site_id,lat,lon\nFJ-A,68,178\nFJ-B,68,-178\nFJ-C,68,174\n")
+    cube = source(tmp_path, page, sites="sites.csv").sel(time="2003-01-01")
+    np.testing.assert_allclose(cube["FCH4"], field[0, 15, [35, 35, 34]] * TO_NMOL, rtol=1e-5)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 24), st.integers(1, 24), st.integers(0, 9999), st.booleans())
 def test_totals_are_conserved_from_any_grid_to_any_other(rows, others, seed, gaps):
