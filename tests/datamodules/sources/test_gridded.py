@@ -125,6 +125,12 @@ def test_steps_that_are_neither_months_nor_days_are_said(tmp_path, page):
     write_product(tmp_path / "product" / "a.nc", truth(3), days(2003, 1, "360_day")[:3], calendar="360_day")
     with pytest.raises(UserError, match="days of a 360-day calendar are no real days"):
         source(tmp_path, page)
+    write_product(tmp_path / "product" / "a.nc", truth(5), days(2003, 1, "standard")[:40:8])
+    with pytest.raises(UserError, match="its steps are 8 days apart; give means of days or of months"):
+        source(tmp_path, page)
+    write_product(tmp_path / "product" / "a.nc", truth(3), months(2003, 3, "standard")[6::12])
+    with pytest.raises(UserError, match="its steps are 12 months apart"):
+        source(tmp_path, page)
 
 
 def test_sums_over_the_month_and_a_time_axis_that_must_be_declared(tmp_path):
