@@ -21,7 +21,7 @@ class Places:
 
     lat: NDArray[np.float64]  # (site,) degrees north
     lon: NDArray[np.float64]  # (site,) degrees east, [-180, 180]
-    statics: dict[str, NDArray[np.float64]]  # (site,) canonical units, NaN where missing
+    statics: dict[str, NDArray[np.floating]]  # (site,) canonical units, NaN where missing
     classes: dict[str, NDArray[np.str_]]  # (site,)
     notes: tuple[str, ...]  # what was masked
 
@@ -45,7 +45,7 @@ def read_places(path: Path, declared: ColumnMap, site_ids: list[str], daily_path
     table = _rows_of(table, columns.site, site_ids, path, daily_path)
 
     lat, lon = (_coordinates(table, name, declared, site_ids, path) for name in (columns.lat, columns.lon))
-    statics: dict[str, NDArray[np.float64]] = {}
+    statics: dict[str, NDArray[np.floating]] = {}
     notes: list[str] = []
     for name, static in columns.statics.items():
         convert = to_canonical(name, static.unit, f"site_table.statics.{name}")
