@@ -151,7 +151,7 @@ class TrainerConfig:
         1, "nodes of a cluster; srun starts a task for each device, see docs/cluster.md", bounds=(1, 10_000)
     )
     strategy: str = key("auto", "Lightning strategy", choices=["auto", "ddp"])
-    precision: str = key("32-true", "numeric precision", choices=["32-true", "bf16-mixed", "16-mixed", "64-true"])
+    precision: str = key("32-true", "numeric precision", choices=["32-true", "bf16-mixed", "16-mixed"])
     threads: int = key(
         0,
         "CPU threads, over all devices; 0 takes all cores that the process may use, or OMP_NUM_THREADS",

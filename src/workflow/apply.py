@@ -33,7 +33,7 @@ from .emulator import FOLDER as EMULATOR
 from .first_guess import first_guess_elsewhere
 from .known_places import as_in_the_run, known_sites
 from .learn import in_units
-from .own_fluxes import measured_here, own_past
+from .own_fluxes import measured_here, own_past, past_left_out
 from .own_prior import hold_prior
 from .own_residuals import readings_of_fold
 from .places import data_of_places, refuse_missing
@@ -156,7 +156,7 @@ class FinishedRun:
             return {"question": "unseen"}
         told = (
             f"{known.sum()} of {len(known)}, as in the run: new years, own past where the model uses it; others unseen"
-        )
+        ) + "".join(past_left_out(fold, cube, self.targets) for fold in self.folds)
         return {"question": "new_years", "known_sites": told}
 
 

@@ -70,3 +70,26 @@ def own_past(fold: Path, cube: xr.Dataset, targets: Sequence[str]) -> NDArray[np
             of_site = stored.sel(site=name)
             shown[row] = np.stack([of_site[target].to_numpy() for target in targets], axis=-1)
     return shown
+
+
+def past_left_out(fold: Path, cube: xr.Dataset, targets: Sequence[str]) -> str:
+    """Say of how many known sites a cube lacks days of the past that the test was shown; empty where it lacks none.
+
+    A shown flux tells what the model gets wrong only where the drivers of that day are there as well.
+    """
+    if not (fold / STORED).exists():
+        return ""
+    known = known_sites(fold, targets, (cube["site_id"].to_numpy(), cube["lat"].to_numpy(), cube["lon"].to_numpy()))
+    with xr.open_zarr(fold / STORED) as opened:
+        stored = opened.load()
+    shown = np.logical_or.reduce([np.isfinite(stored[name].transpose(*DIMS).to_numpy()) for name in targets])
+    names = set(map(str, cube["site_id"].to_numpy()[known]))
+    asked = np.array([str(name) in names for name in stored["site_id"].to_numpy()])
+    lacking = shown & asked[:, None] & ~np.isin(stored["time"].to_numpy(), cube["time"].to_numpy())
+    if not lacking.any():
+        return ""
+    first = str(stored["time"].to_numpy()[lacking.any(0)][0])[:10]
+    return (
+        f"; WITHOUT own past of {lacking.any(1).sum()} sites, or part of it: these data lack days of it; give the "
+        f"drivers from {first} on, and it counts as in the run"
+    )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from .. import stopping
@@ -79,6 +80,7 @@ def run_fold(config: Config, prepared: Prepared, fold: int, folder: Path, progre
     """Train and test one fold into ``folder``, unless that was done before."""
     targets = prepared.roles.targets
     if _finished(folder, targets):
+        _refuse_other_data(prepared, folder)
         progress.skip(total_steps(replace(config, compare=[]), 1))
         return
     split = fold_split(config, prepared, fold)
@@ -100,6 +102,7 @@ def _calibrate(
     for part, place in zip(inner, places, strict=True):
         place.mkdir(parents=True, exist_ok=True)
         if _finished(place, targets):
+            _refuse_other_data(prepared, place)
             progress.skip(total_steps(replace(config, compare=[], calibration=CalibrationConfig()), 1))
         else:
             _write(_learn_and_predict(quiet, prepared, part, place, progress), place)
@@ -125,6 +128,28 @@ def _learn_and_predict(
 
 def _finished(folder: Path, targets: Sequence[str]) -> bool:
     return all((path / "predictions.zarr").exists() for path in scored_folders(folder, targets).values())
+
+
+def _refuse_other_data(prepared: Prepared, folder: Path) -> None:
+    """Hold a resumed run to the fluxes that its finished folds were scored on.
+
+    Raises
+    ------
+    UserError
+        If the data now hold others, such as a corrected unit: pooled folds would mix both.
+    """
+    for target, said in _stored(folder, prepared.roles.targets).items():
+        now = prepared.towers[target].transpose("site", "time")
+        tested = said["site_id"].to_numpy().astype(str)
+        place = {str(name): row for row, name in enumerate(now["site_id"].to_numpy())}
+        if (
+            any(name not in place for name in tested)
+            or not np.array_equal(said["time"].to_numpy(), now["time"].to_numpy())
+            or not np.array_equal(
+                said["observed"].to_numpy(), now.to_numpy()[[place[n] for n in tested]], equal_nan=True
+            )
+        ):
+            raise UserError(f"{folder}: was tested on another {target} than the data hold now; start a new run")
 
 
 def _stored(folder: Path, targets: Sequence[str]) -> dict[str, xr.Dataset]:

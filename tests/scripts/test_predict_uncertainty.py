@@ -136,6 +136,21 @@ def test_a_site_of_a_run_split_in_time_is_predicted_as_in_the_run(in_time: Path,
     assert_blocks_change_nothing(run, in_time.parents[2] / "towers.zarr", tmp_path, made)
 
 
+@pytest.mark.parametrize("name", ["climatology", "raci"])
+def test_new_years_without_the_past_are_said_to_be_told_nothing_of_it(
+    in_time: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Own days are read where drivers are; a climatology holds its sites' past itself."""
+    run = in_time if name == "climatology" else in_time / "baselines" / name
+    write_zarr(tiny_cube(8, 1826).isel(time=slice(1461, None)), tmp_path / "last.zarr")
+    made = predicted(run, tmp_path / "last.zarr", tmp_path / "p.zarr")
+    lacking = "WITHOUT own past of 8 sites, or part of it"
+    assert (lacking in made.attrs["known_sites"]) == (name == "raci") == (lacking in capsys.readouterr().out)
+    assert ("drivers from 2003-01-0" in made.attrs["known_sites"]) == (name == "raci")
+    whole = predicted(run, in_time.parents[2] / "towers.zarr", tmp_path / "w.zarr")
+    assert lacking not in whole.attrs["known_sites"]
+
+
 def test_a_namesake_elsewhere_is_asked_as_an_unseen_site(
     in_time: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

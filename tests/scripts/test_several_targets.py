@@ -159,3 +159,25 @@ def test_a_run_that_lost_one_target_goes_on_to_the_same_predictions(run: Path, t
         load_script("predict").main([str(folder), f"data={towers}", f"output={tmp_path}/p.zarr"])
     load_script("train").main([f"resume={folder}"])
     xr.testing.assert_identical(before, RunFolder(folder, "NEE").predictions())
+
+
+@pytest.mark.parametrize("changed", ["flux", "days", None])
+def test_folds_of_other_data_are_not_pooled_with_finished_ones(run: Path, tmp_path: Path, changed: str | None) -> None:
+    """A unit that was corrected, or days that were added, between a run and its resumption."""
+    copied = Path(shutil.copytree(run, tmp_path / "run"))
+    cube = carbon_cube()
+    write_zarr(
+        cube.assign(NEE=cube["NEE"] * 2) if changed == "flux" else cube.isel(time=slice(1, None)) if changed else cube,
+        tmp_path / "towers.zarr",
+    )
+    for config in copied.rglob("config.yaml"):
+        config.write_text(config.read_text().replace(str(run.parents[2]), str(tmp_path)))
+    shutil.rmtree(copied / "targets")
+    if changed is None:
+        load_script("train").main([f"resume={copied}"])
+        assert (copied / "targets" / "NEE" / "predictions.zarr").is_dir()
+        return
+    named = "NEE" if changed == "flux" else "GPP"
+    with pytest.raises(UserError, match=f"fold0: was tested on another {named} than the data hold now"):
+        load_script("train").main([f"resume={copied}"])
+    assert not (copied / "targets").exists()

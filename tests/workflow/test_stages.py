@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import signal
@@ -11,8 +12,9 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from raciflux import stopping
+from raciflux.config.keys import keys_of
 from raciflux.config.raci import RaciConfig, RetrievalConfig
-from raciflux.config.schema import Config, DataConfig
+from raciflux.config.schema import Config, DataConfig, TrainerConfig
 from raciflux.config.transfer import StageConfig, TransferConfig
 from raciflux.datamodules.base import FluxDataModule
 from raciflux.errors import UserError
@@ -50,10 +52,10 @@ def data() -> FluxDataModule:
     return tiny_data(tiny_cube(), batch_size=STAGE.batch_size)
 
 
-def train(data, folder, stage=STAGE, callbacks=()):
+def train(data, folder, stage=STAGE, callbacks=(), config=CONFIG):
     quiet()
-    module = build_module(CONFIG, stage, data, build_bank(CONFIG, data))
-    return fit(CONFIG, stage, StageFolder(folder, "towers"), data, module, list(callbacks), [], RunProgress(1, False))
+    module = build_module(config, stage, data, build_bank(config, data))
+    return fit(config, stage, StageFolder(folder, "towers"), data, module, list(callbacks), [], RunProgress(1, False))
 
 
 def last_state(folder):
@@ -135,6 +137,13 @@ def test_a_training_that_diverges_stops_and_keeps_the_weights_before_or_is_refus
 def test_a_stage_shorter_than_a_check_is_validated_at_its_end(data, tmp_path):
     train(data, tmp_path, replace(STAGE, steps=3, check_every=100))
     assert scores(tmp_path).keys() == {2}
+
+
+@pytest.mark.parametrize("precision", sorted({*keys_of({})["trainer.precision"].choices} - {"32-true", "16-mixed"}))
+def test_every_precision_that_a_cpu_offers_trains(data, tmp_path, precision):
+    config = replace(CONFIG, trainer=TrainerConfig(precision=precision))
+    train(data, tmp_path, replace(STAGE, steps=3), config=config)
+    assert all(math.isfinite(float(score)) for score in scores(tmp_path).values())
 
 
 def test_a_stage_that_was_to_stop_early_stops_there_when_it_is_gone_on_with(data, tmp_path):

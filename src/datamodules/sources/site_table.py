@@ -8,8 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ...errors import UserError, did_you_mean
-from ...variables import STATICS
 from ..cube import UNKNOWN, check_site_id
+from .assemble import plausible
 from .column_map import ClassVariable, ColumnMap
 from .files import ROW, check_columns, collect, number_column, scan, text_column
 from .units import to_canonical
@@ -21,8 +21,9 @@ class Places:
 
     lat: NDArray[np.float64]  # (site,) degrees north
     lon: NDArray[np.float64]  # (site,) degrees east, [-180, 180]
-    statics: dict[str, NDArray[np.float64]]  # (site,) canonical units, NaN where missing
+    statics: dict[str, NDArray[np.floating]]  # (site,) canonical units, NaN where missing
     classes: dict[str, NDArray[np.str_]]  # (site,)
+    notes: tuple[str, ...]  # what was masked
 
 
 def read_places(path: Path, declared: ColumnMap, site_ids: list[str], daily_path: Path) -> Places:
@@ -44,12 +45,13 @@ def read_places(path: Path, declared: ColumnMap, site_ids: list[str], daily_path
     table = _rows_of(table, columns.site, site_ids, path, daily_path)
 
     lat, lon = (_coordinates(table, name, declared, site_ids, path) for name in (columns.lat, columns.lon))
-    statics = {}
+    statics: dict[str, NDArray[np.floating]] = {}
+    notes: list[str] = []
     for name, static in columns.statics.items():
         convert = to_canonical(name, static.unit, f"site_table.statics.{name}")
-        statics[name] = _masked(convert(_numbers(table, static.column, declared, path)), name)
+        statics[name] = plausible(name, convert(_numbers(table, static.column, declared, path)), notes)
     classes = {name: class_names(table, entry, declared) for name, entry in from_sites.items()}
-    return Places(lat, np.where((lon > 180) & (lon <= 360), lon - 360, lon), statics, classes)
+    return Places(lat, np.where((lon > 180) & (lon <= 360), lon - 360, lon), statics, classes, tuple(notes))
 
 
 def class_names(table: pl.DataFrame, entry: ClassVariable, declared: ColumnMap) -> NDArray[np.str_]:
@@ -103,8 +105,3 @@ def _coordinates(
 def _numbers(table: pl.DataFrame, column: str, declared: ColumnMap, path: Path) -> NDArray[np.float64]:
     values = number_column(table, column, declared.missing_texts, path).to_numpy().astype(np.float64)
     return np.where(np.isin(values, declared.missing_numbers), np.nan, values)
-
-
-def _masked(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    low, high = STATICS[name].plausible
-    return np.where((values >= low) & (values <= high), values, np.nan)

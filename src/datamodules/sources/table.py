@@ -37,7 +37,7 @@ def read(_pair: str, source: TableSource, root: Path, sites: Sequence[str]) -> x
     declared = load_column_map(source.columns)
     rows = read_daily(root / source.path, declared, sites)
     places = read_places(root / source.sites, declared, rows.places, rows.path)
-    notes = list(rows.notes)
+    notes = [*rows.notes, *places.notes]
     if declared.calendar == "noleap":
         notes.append("365-day calendar: 29 February of leap years has no values")
     days = None

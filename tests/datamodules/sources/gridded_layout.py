@@ -41,8 +41,9 @@ def write_product(
     north_first: bool = False,
     from_greenwich: bool = False,
     names: tuple[str, str, str] = ("time", "lat", "lon"),
+    bounds: list[cftime.datetime] | None = None,
 ) -> Path:
-    """Write one field; ``dates=None`` writes a map."""
+    """Write one field; ``dates=None`` writes a map. ``bounds``: where each step begins, and the last one ends."""
     rows = values.shape[-2]
     lat = -90 + (np.arange(rows) + 0.5) * 180 / rows
     lon = -180 + (np.arange(2 * rows) + 0.5) * 180 / rows
@@ -62,6 +63,10 @@ def write_product(
         coordinates[time] = (time, numbers, {"units": units, "calendar": calendar})
     attributes = {"units": unit} if unit else {}
     dataset = xr.Dataset({name: (dims, values.astype(np.float32), attributes)}, coordinates)
+    if bounds is not None:
+        edges = cftime.date2num(bounds, units, calendar)
+        dataset["time_bounds"] = ((time, "hist_interval"), np.stack([edges[:-1], edges[1:]], axis=-1))
+        dataset[time].attrs["bounds"] = "time_bounds"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".zarr":
         dataset.to_zarr(path, mode="w", consolidated=False)

@@ -3,6 +3,7 @@
 from itertools import product
 from pathlib import Path
 
+import cftime
 import numpy as np
 import pytest
 import xarray as xr
@@ -69,6 +70,23 @@ def test_days_stand_where_the_calendar_has_them(tmp_path, page, calendar):
     np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("step", ["month", "day"])
+def test_a_step_stamped_at_its_end_is_dated_by_its_bounds(tmp_path, page, step):
+    if step == "month":
+        edges = [cftime.datetime(2003 + m // 12, m % 12 + 1, 1, calendar="noleap") for m in range(13)]
+    else:
+        edges = [cftime.datetime(2003, 1, 30 + d) if d < 2 else cftime.datetime(2003, 2, d - 1) for d in range(5)]
+    calendar = edges[0].calendar
+    field = truth(len(edges) - 1)
+    write_product(tmp_path / "product" / "a.nc", field, edges[1:], calendar=calendar, bounds=edges)
+    values, known = source(tmp_path, page)["FCH4"], np.isfinite(field[0])
+    first = "2003-01-17" if step == "month" else "2003-01-30"
+    np.testing.assert_allclose(values.sel(time=first), field[0][known] * TO_NMOL, rtol=1e-5)
+    last = "2003-12-31" if step == "month" else "2003-02-02"
+    np.testing.assert_allclose(values.sel(time=last), field[-1][known] * TO_NMOL, rtol=1e-5)
+    assert np.isfinite(values).any("site").sum() == (365 if step == "month" else 4)
+
+
 def test_files_of_years_are_one_series_and_other_years_are_missing(tmp_path, page):
     field = truth(24)
     for year in (2003, 2004):
@@ -106,6 +124,12 @@ def test_steps_that_are_neither_months_nor_days_are_said(tmp_path, page):
         source(tmp_path, page)
     write_product(tmp_path / "product" / "a.nc", truth(3), days(2003, 1, "360_day")[:3], calendar="360_day")
     with pytest.raises(UserError, match="days of a 360-day calendar are no real days"):
+        source(tmp_path, page)
+    write_product(tmp_path / "product" / "a.nc", truth(5), days(2003, 1, "standard")[:40:8])
+    with pytest.raises(UserError, match="its steps are 8 days apart; give means of days or of months"):
+        source(tmp_path, page)
+    write_product(tmp_path / "product" / "a.nc", truth(3), months(2003, 3, "standard")[6::12])
+    with pytest.raises(UserError, match="its steps are 12 months apart"):
         source(tmp_path, page)
 
 
@@ -151,6 +175,19 @@ def test_places_of_a_site_table_take_the_cell_that_holds_them(tmp_path, page):
     ]
     np.testing.assert_allclose(cube["FCH4"][:2], np.array(expected) * TO_NMOL, rtol=1e-5)
     assert cube["site_id"].to_numpy().tolist() == ["US-Myb", "FI-Lom", "XX-Rim"] and "places" not in cube.attrs
+
+
+def test_a_place_beyond_the_last_column_is_in_the_cell_across_the_180th_meridian(tmp_path, page):
+    field = truth(12)
+    path = write_product(tmp_path / "half.nc", field, months(2003, 1, "standard"))
+    (tmp_path / "product").mkdir()
+    with xr.open_dataset(path, decode_times=False) as half:  # columns around -170, -160, ..., 180
+        half.assign_coords(lon=("lon", half["lon"].to_numpy() + 5, half["lon"].attrs)).to_netcdf(
+            tmp_path / "product" / "a.nc"
+        )
+    (tmp_path / "sites.csv").write_text("site_id,lat,lon\nFJ-A,68,178\nFJ-B,68,-178\nFJ-C,68,174\n")
+    cube = source(tmp_path, page, sites="sites.csv").sel(time="2003-01-01")
+    np.testing.assert_allclose(cube["FCH4"], field[0, 15, [35, 35, 34]] * TO_NMOL, rtol=1e-5)
 
 
 def cell_area(lat, lon):

@@ -43,6 +43,15 @@ def test_places_follow_the_site_table_whatever_its_order(product):
     assert values(cube, "igbp") == ["CRO", "unknown"]
 
 
+def test_statics_in_a_wrong_unit_are_masked_and_counted_as_drivers_are(product):
+    product.columns["site_table"]["statics"]["elevation"]["unit"] = "km"
+    cube = product.read()
+    assert np.isnan(cube["elevation"]).all()  # 100 km
+    assert "elevation: 1 values outside [-500, 6000] m were masked" in cube.attrs["reading_notes"]
+    product.columns["site_table"]["statics"]["elevation"]["unit"] = "m"
+    assert "elevation" not in product.read().attrs["reading_notes"]
+
+
 def test_signs_units_and_exceptions(product):
     product.columns["variables"] = {
         "TA": {"column": "temp", "unit": "K"},

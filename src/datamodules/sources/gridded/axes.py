@@ -105,7 +105,7 @@ def steps_of(field: xr.DataArray, dataset: xr.Dataset, declared: Field, where: s
     calendar = str(axis.attrs.get("calendar", "standard")).lower()
     if calendar not in (*REAL, *NO_LEAP, *MONTHS_ONLY):
         raise UserError(f"{where}: calendar {calendar!r} is not read; convert the file to a real or 365-day one")
-    dates = _decoded(axis, calendar, where)
+    dates = _decoded(_middles(axis, dataset), str(axis.attrs.get("units", "")), calendar, where)
     month = np.array([f"{date.year:04d}-{date.month:02d}" for date in dates], "datetime64[M]")
     if calendar in MONTHS_ONLY:
         return Steps(dimension, month, None, no_leap=False)
@@ -113,9 +113,23 @@ def steps_of(field: xr.DataArray, dataset: xr.Dataset, declared: Field, where: s
     return Steps(dimension, month, day, calendar in NO_LEAP)
 
 
-def _decoded(axis: xr.DataArray, calendar: str, where: str) -> list[cftime.datetime]:
-    units = str(axis.attrs.get("units", ""))
-    values = np.asarray(axis.to_numpy(), np.float64)
+def _middles(axis: xr.DataArray, dataset: xr.Dataset) -> NDArray[np.float64]:
+    """Return the middle of each step where the file bounds its steps, else its stamps.
+
+    Many models stamp a mean at the end of its step (CLM: that of January at 1 February 00:00); only its bounds
+    (CF-1.11, section 7.1) say which day or month it is of.
+    """
+    stamps = np.asarray(axis.to_numpy(), np.float64)
+    name = axis.attrs.get("bounds")
+    if name not in dataset.variables:
+        return stamps
+    bounds = dataset[name]
+    told = np.asarray(bounds.to_numpy(), np.float64)
+    same_unit = bounds.attrs.get("units", axis.attrs.get("units")) == axis.attrs.get("units")
+    return told.mean(-1) if same_unit and told.shape == (*stamps.shape, 2) and np.isfinite(told).all() else stamps
+
+
+def _decoded(values: NDArray[np.float64], units: str, calendar: str, where: str) -> list[cftime.datetime]:
     try:
         if units.lower().startswith("months since"):
             start = cftime.num2date(0, "days" + units[len("months") :], calendar, only_use_cftime_datetimes=True)

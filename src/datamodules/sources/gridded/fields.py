@@ -131,21 +131,30 @@ def are_months(parts: Sequence[Part], declared: Field) -> bool:
     Raises
     ------
     UserError
-        They are neither months nor real days, each once.
+        They are neither months nor real days, each once, or are means of several.
     """
     steps = [part.steps for part in parts if part.steps is not None]
     if declared.first is not None or not steps:
         return declared.first is None or declared.first.step == "month"
     months = np.concatenate([each.month for each in steps])
-    if len(np.unique(months)) == len(months):
-        return True
     where = f"{parts[0].path}: {declared.name}"
+    if len(np.unique(months)) == len(months):
+        _refuse_apart(months, "month", where)
+        return True
     days = [each.day for each in steps if each.day is not None]
     if len(days) < len(steps):
         raise UserError(f"{where}: days of a 360-day calendar are no real days; give monthly means")
     if len(np.unique(np.concatenate(days))) < len(months):
         raise UserError(f"{where}: several steps a day, or a day in several files; take daily means, each once")
+    _refuse_apart(np.concatenate(days), "day", where)
     return False
+
+
+def _refuse_apart(steps: NDArray[np.datetime64], unit: str, where: str) -> None:
+    """Refuse steps of which no two are neighbours: the mean of a year would stand for a month, of 8 days for a day."""
+    apart = int(np.diff(np.unique(steps)).min().astype(int)) if len(steps) > 1 else 1
+    if apart > 1:
+        raise UserError(f"{where}: its steps are {apart} {unit}s apart; give means of days or of months")
 
 
 @contextmanager

@@ -91,8 +91,8 @@ def _at_sites(path: Path, lat_edges: Edges, lon_edges: Edges) -> Target:
     sites = read_site_list(path)
     names, lat, lon = sites.names, sites.lat, sites.lon
     lon = (lon + 180.0) % 360.0 - 180.0
-    lon = np.where(lon < lon_edges[0], lon + 360.0, lon)
-    row, column = np.searchsorted(lat_edges, lat, "right") - 1, np.searchsorted(lon_edges, lon, "right") - 1
+    east = lon_edges[0] + (lon - lon_edges[0]) % 360.0  # a cell may lie across the 180th meridian
+    row, column = np.searchsorted(lat_edges, lat, "right") - 1, np.searchsorted(lon_edges, east, "right") - 1
     row = np.where(lat == lat_edges[-1], row - 1, row)
     off = ~((row >= 0) & (row < len(lat_edges) - 1) & (column >= 0) & (column < len(lon_edges) - 1))
     if off.any() or not names:
