@@ -50,6 +50,13 @@ def test_where_neighbours_share_nothing_it_is_the_truth_of_the_median_place(pair
     assert not np.allclose(ceiling, truth, rtol=0.01)
 
 
+def test_nobody_to_look_at_is_as_good_as_neighbours_who_share_nothing(pair):
+    source = _world(hidden_share=0.0)
+    _, nobody = _ceiling(pair, source, bank=slice(0, 0), draws=4)
+    _, strangers = _ceiling(pair, source, draws=4)
+    np.testing.assert_allclose(nobody, strangers, rtol=1e-9)
+
+
 def test_the_own_hidden_properties_of_a_tested_place_are_never_looked_at(pair, monkeypatch):
     source = _world()
     truth, before = _ceiling(pair, source, draws=2)
