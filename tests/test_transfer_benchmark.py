@@ -275,6 +275,19 @@ def test_the_page_says_what_validation_chose_and_what_is_missing(runs, tmp_path,
     assert {cell.run.model for cell in called} == {"lstm_finetune"} and len(called) == 3, "only what is not kept"
 
 
+def test_the_median_r2_of_each_technique_is_read_along_the_conditions():
+    cells, sites = made_up(12)
+    found = effects(cells, sites, "few", "lstm", (0, 1), draws=200)
+    study = replace(TINY, conditions={"few": (), "many": ()}, techniques=("finetune", "scratch", "residual"))
+    assert found is not None
+    header, _, *rows = page._r2_by_condition(study, [found])
+    r2 = {line.technique: line.r2 for line in found.lines}
+    assert header == "| network | technique | few | many |"
+    assert rows == [f"| lstm | {name} | {r2[name]:.3f} | – |" for name in ("finetune", "scratch")] + [
+        "| lstm | residual | – | – |"
+    ]
+
+
 def test_tuning_takes_the_best_mean_over_seeds_and_is_used(tmp_path, tiny):
     tried = tuning.trials(NAME, tiny, tmp_path, [])
     assert [trial.technique for trial in tried] == ["scratch"] * 4 + ["finetune"] * 4

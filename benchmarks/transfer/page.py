@@ -63,6 +63,8 @@ def write_page(
         lines += ["", "## What validation chose, against scratch", "", *markdown(CHOSEN_HEADER, chosen)]
         draw(found, output / f"{name}.png")
         lines += ["", f"![Change against scratch]({name}.png)", "", "Filled: what validation chose."]
+    if len(study.conditions) > 1:
+        lines += ["", "## Median R2", "", *_r2_by_condition(study, found)]
     for one in found:
         lines += ["", f"## {one.network}, {one.condition}", "", _counts(one), "", *markdown(HEADER, _rows(one, store))]
         lines += _sites(one)
@@ -141,6 +143,17 @@ def _rows(one: Effects, store: Store) -> list[tuple[str, ...]]:
         )
         for line in one.lines
     ]
+
+
+def _r2_by_condition(study: Study, found: Sequence[Effects]) -> list[str]:
+    """Table of the median over towers of R2: how a technique learns as it is shown more."""
+    r2 = {(one.network, line.technique, one.condition): f"{line.r2:.3f}" for one in found for line in one.lines}
+    rows = [
+        (network, technique, *(r2.get((network, technique, condition), "–") for condition in study.conditions))
+        for network in study.networks
+        for technique in study.techniques
+    ]
+    return markdown(("network", "technique", *study.conditions), rows)
 
 
 def _columns(line: Effect, name: str) -> tuple[str, str]:
