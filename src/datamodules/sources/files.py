@@ -10,6 +10,7 @@ from ...errors import UserError, did_you_mean
 
 SECOND_OF_A_NAME = re.compile(r"_duplicated_\d+$")  # how polars renames it
 FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # what polars says of damaged files
+OTHER_SEPARATORS = ";\t|"  # of a spreadsheet whose decimals are commas, for one
 ROW = "__row__"  # number of a data row in its file, from 1, kept through filters for messages
 
 
@@ -19,7 +20,7 @@ def scan(path: Path) -> pl.LazyFrame:
     Raises
     ------
     UserError
-        The file is missing, of another kind, or damaged.
+        The file is missing, of another kind, damaged, or its columns are not separated by commas.
     """
     if not path.is_file():
         if not path.parent.is_dir():
@@ -34,6 +35,13 @@ def scan(path: Path) -> pl.LazyFrame:
         columns = table.collect_schema().names()
     except FAULTS as error:
         raise damaged(path, error) from None
+    other = next(
+        (mark for mark in OTHER_SEPARATORS if kind == ".csv" and len(columns) == 1 and mark in columns[0]), None
+    )
+    if other:
+        raise UserError(
+            f"{path}: its columns are separated by {other!r}; write it with commas between columns and decimal points"
+        )
     twice = [name for name in columns if kind == ".csv" and SECOND_OF_A_NAME.search(name)]
     if twice:
         raise UserError(

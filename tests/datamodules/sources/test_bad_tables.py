@@ -45,6 +45,15 @@ def test_file_of_another_kind(product):
         read("terrestrial_co2", source, product.folder)
 
 
+@pytest.mark.parametrize(("mark", "said"), [(";", "';'"), ("\t", r"'\\t'")])
+def test_columns_that_are_not_separated_by_commas(csv_product, mark, said):
+    source = csv_product.write()
+    path = csv_product.folder / source.path
+    path.write_text(path.read_text().replace(",", mark).replace(".", ","))
+    with pytest.raises(UserError, match=rf"daily\.csv: its columns are separated by {said}; write it with commas"):
+        read("terrestrial_co2", source, csv_product.folder)
+
+
 @pytest.mark.parametrize("keep", [0, 3, 200])
 def test_damaged_parquet(csv_product, keep):
     csv_product.ending = "parquet"
