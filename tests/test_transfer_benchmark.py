@@ -308,6 +308,21 @@ def test_tuning_takes_the_best_mean_over_seeds_and_is_used(tmp_path, tiny):
     assert run.config().transfer.finetune.learning_rate == 0.001
 
 
+def test_nothing_else_is_run_while_a_technique_has_a_trial_to_go(tmp_path, tiny, monkeypatch):
+    handed = []
+
+    def all_but_the_last(cells, jobs, console):
+        handed.extend(cells)
+        return cells[-1:]
+
+    monkeypatch.setattr("benchmarks.accuracy.work.work", all_but_the_last)
+    asked = [f"transfer={NAME}", "tune=true", "draws=100", f"runs={tmp_path}", f"output={tmp_path}"]
+    monkeypatch.setattr("benchmarks.transfer.settings.STUDIES", {NAME: tiny})
+    with pytest.raises(UserError, match=r"1 cells are not finished, the first .*finetune3-s1"):
+        main.measure_transfer(asked, Console(quiet=True))
+    assert len(handed) == 16 and all("tuning" in cell.folder.parts for cell in handed)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from raciflux.errors import UserError
 from rich.console import Console
 
 from .grids import GRIDS
@@ -18,7 +17,7 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     from .collect import write_results
     from .pages import write_pages
     from .tune import tuned_for, tuning_cells, write_tuning
-    from .work import Cell, cells_of, work
+    from .work import Cell, cells_of, insist_on, work
 
     name, grid, runs_folder = settings.accuracy, GRIDS[settings.accuracy], Path(settings.runs)
     tables = Path(settings.output)
@@ -27,18 +26,15 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     failed: list[Cell] = []
     if settings.tune:
         trials = tuning_cells(name, grid, runs_folder, settings.models)
-        failed += work(trials, settings.jobs, console) if settings.jobs else []
+        failed = work(trials, settings.jobs, console) if settings.jobs else []
         write_tuning(grid, trials, output / grid.file("tuning.csv"))
+        insist_on(failed)  # a model without a choice would go on at its defaults
     tuned = tuned_for(name, tables)
     seeds = settings.seeds or grid.seeds
     asked = runs_of(name, grid, tuned, {"models": settings.models, "splits": settings.splits}, seeds)
-    failed += work(cells_of(asked, runs_folder), settings.jobs, console) if settings.jobs else []
+    failed = work(cells_of(asked, runs_folder), settings.jobs, console) if settings.jobs else []
     every = runs_of(name, grid, tuned, {"models": [], "splits": []}, max(seeds, grid.seeds))
     cells = write_results(every, runs_folder, output / grid.table)
     write_pages(name, grid, every, runs_folder, settings.draws, output)
     console.print(f"{cells} cells in {output / grid.table}; tables in {output / grid.page}", highlight=False)
-    if failed:
-        first = failed[0]
-        raise UserError(
-            f"{len(failed)} cells are not finished, the first {first.folder}; call again to go on with them"
-        )
+    insist_on(failed)

@@ -69,6 +69,20 @@ def work(cells: Sequence[Cell], jobs: int, console: Console) -> list[Cell]:
     return [cell for cell in todo if cell.run.done(cell.folder) is None]
 
 
+def insist_on(unfinished: Sequence[Cell]) -> None:
+    """Refuse to go on while cells are not finished.
+
+    Raises
+    ------
+    UserError
+        If there is one.
+    """
+    if unfinished:
+        raise UserError(
+            f"{len(unfinished)} cells are not finished, the first {unfinished[0].folder}; call again to go on with them"
+        )
+
+
 def _end_with_parent(parent: int) -> None:
     """Watch the process that hands out cells: when it is killed, a worker would go on unseen, beside those of the next.
 

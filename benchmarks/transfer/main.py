@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from raciflux.errors import UserError
 from rich.console import Console
 
 from .settings import NARROWED, parse_settings
@@ -14,7 +13,7 @@ def measure_transfer(arguments: Sequence[str], console: Console) -> None:
     """Run the study of ``transfer=NAME`` as far as it is missing, and write its tables."""
     settings = parse_settings(arguments)
     # Imported only now: mistakes are said before the heavy libraries are loaded.
-    from ..accuracy.work import Cell, work
+    from ..accuracy.work import Cell, insist_on, work
     from .page import write_page
     from .runs import wanted
     from .store import Store
@@ -26,20 +25,17 @@ def measure_transfer(arguments: Sequence[str], console: Console) -> None:
     failed: list[Cell] = []
     if settings.tune:
         tried = trials(name, study, runs, settings.techniques)
-        failed += (
-            work([cell for trial in tried for cell in trial.cells], settings.jobs, console) if settings.jobs else []
-        )
+        cells = [cell for trial in tried for cell in trial.cells]
+        failed = work(cells, settings.jobs, console) if settings.jobs else []
         write_tuning(tried, tuning_table(name, output))
+        insist_on(failed)  # a technique without a choice would go on at its defaults
     tuned, seeds, store = chosen(name, output), settings.seeds or study.seeds, Store(name, output)
     everything = wanted(name, study, tuned, dict.fromkeys(NARROWED, ()), max(seeds, study.seeds, store.seeds(study)))
     if settings.jobs:
         asked = wanted(name, study, tuned, {part: getattr(settings, part) for part in NARROWED}, seeds)
         todo = [cell for one in asked for cell in one.cells(runs) if not store.holds(one, cell)]
-        failed += work(todo, settings.jobs, console)
+        failed = work(todo, settings.jobs, console)
     store.take(everything, runs)
     write_page(name, study, everything, store, tuned, settings.draws, output, runs)
     console.print(f"{store.cells.height} cells in {store.paths['cells']}", highlight=False)
-    if failed:
-        raise UserError(
-            f"{len(failed)} cells are not finished, the first {failed[0].folder}; call again to go on with them"
-        )
+    insist_on(failed)
