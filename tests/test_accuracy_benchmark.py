@@ -174,19 +174,23 @@ def test_the_model_of_the_house_is_no_baseline(finished, tmp_path, monkeypatch):
 def test_the_choice_is_the_best_on_validation_once_all_were_tried(tmp_path, monkeypatch):
     tried = [[], ["model.hidden=8"], ["model.dropout=0.1"]]
     monkeypatch.setattr(tune, "candidates", lambda grid: {"lstm": tried})
-    cells, table = tune.tuning_cells("tiny", TINY, tmp_path, []), tmp_path / "tuning.csv"
-    assert [cell.run.overrides[-1] for cell in cells[1:]] == ["model.hidden=8", "model.dropout=0.1"]
-    for cell, score in zip(cells, [0.7, 0.5, 0.6], strict=True):
-        tune.write_tuning(TINY, cells, table)
+    grid = replace(TINY, tuning_folds=(0, 2))
+    cells, table = tune.tuning_cells("tiny", grid, tmp_path, []), tmp_path / "tuning.csv"
+    assert [cell.run.overrides[-1] for cell in cells[2:]] == ["model.hidden=8"] * 2 + ["model.dropout=0.1"] * 2
+    assert [cell.fold for cell in cells] == [0, 2] * 3
+    for cell, score in zip(cells, [0.7, 0.7, 0.6, 0.4, 0.1, 1.1], strict=True):
+        tune.write_tuning(grid, cells, table)
         assert tune.chosen(table) == {}, "not every configuration has been tried yet"
         cell.folder.mkdir(parents=True)
         (cell.folder / "config.yaml").write_text(to_yaml(cell.run.config()))
         (cell.folder / DONE).write_text(json.dumps({"validation": score, "minutes": 1.0, "parameters": None}))
-    tune.write_tuning(TINY, cells, table)
-    assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}
+    tune.write_tuning(grid, cells, table)
+    assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}, "the mean over folds chooses"
     with table.open() as file:
-        assert [row["chosen"] for row in csv.DictReader(file)] == ["0", "1", "0"]
-    tune.write_tuning(TINY, [], table)
+        rows = list(csv.DictReader(file))
+    assert [row["chosen"] for row in rows] == ["0", "1", "0"]
+    assert [float(row["validation"]) for row in rows] == pytest.approx([0.7, 0.5, 0.6])
+    tune.write_tuning(grid, [], table)
     assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}, "models not tried now keep their rows"
 
 

@@ -9,9 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from raciflux.config.compose import compose, to_yaml
-from raciflux.config.sources import XMethaneWetSource
 from raciflux.config.transfer import TECHNIQUES
-from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
 from raciflux.evaluation.run_folder import RunFolder
 from rich.console import Console
@@ -22,7 +20,6 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.accuracy.work import _data_overrides, run_cell  # noqa: E402
 from benchmarks.transfer import main, page, tuning  # noqa: E402
 from benchmarks.transfer.effects import effects  # noqa: E402
-from benchmarks.transfer.replica import FIRST, TOWERS, write_replica  # noqa: E402
 from benchmarks.transfer.runs import wanted  # noqa: E402
 from benchmarks.transfer.settings import NARROWED, parse_settings  # noqa: E402
 from benchmarks.transfer.store import Store  # noqa: E402
@@ -344,12 +341,3 @@ def test_further_draws_are_none_of_those_that_were_opened():
         for name in ("labels", "more_draws")
     }
     assert drawn["labels"] == {0, 1, 2} and drawn["more_draws"] == set(range(3, 11))
-
-
-def test_the_replica_has_towers_and_cells_that_the_reader_takes(tmp_path):
-    write_replica(tmp_path)
-    source = {"path": "X-MethaneWet", "first_year": FIRST, "last_year": FIRST}
-    towers = read("wetland_ch4", XMethaneWetSource(face="towers", **source), tmp_path)
-    cells = read("wetland_ch4", XMethaneWetSource(face="cells", cells=9, **source), tmp_path)
-    assert (towers.sizes["site"], cells.sizes["site"]) == (TOWERS, 9)
-    assert all(np.isfinite(cube["FCH4"].to_numpy()).any(axis=1).all() for cube in (towers, cells))

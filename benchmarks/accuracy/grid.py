@@ -26,7 +26,9 @@ class Grid:
     models : models that are run, variants by their names; ``CEILING`` among them sets the oracle beside them.
     regime : overrides of every cell: the budget of training.
     seeds : number of seeds of models that draw anything.
-    tuned_on : split on whose fold 0 hyper-parameters are chosen, by validation alone; None where there is no tuning.
+    tuned_on : split on whose ``tuning_folds`` hyper-parameters are chosen, by validation alone; None where there is no
+        tuning.
+    tuning_folds : the folds whose mean validation score chooses.
     candidates : file of what tuning tries here of some models in place of ``candidates.yaml``; "" tries that.
     leaves_out : models that a split does without, by the split's name.
     about : what must be said beside every number of this benchmark.
@@ -49,6 +51,7 @@ class Grid:
     seeds: int
     tuned_on: str | None
     about: str
+    tuning_folds: tuple[int, ...] = (0,)
     candidates: str = ""
     leaves_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     variants: Mapping[str, Variant] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from .worlds import pooled_worlds
 
 HOUSE = "raci"
 TUNED = (
-    "* hyper-parameters were tuned on the validation clusters of fold 0 of the split {}: every one of these sites is "
+    "* hyper-parameters were tuned on the validation clusters of fold {} of the split {}: every one of these sites is "
     "tested in another fold; likewise for what is called best on validation"
 )
 
@@ -76,7 +76,7 @@ def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
         + "".join(f", else as accuracy={other} chose" for other in reversed(grid.tuned_by)),
         *([f"* only folds {', '.join(map(str, grid.folds))}"] if grid.folds else []),
         *(f"* cells of {model} are those of accuracy={home}" for model, home in grid.shares.items()),
-        *([TUNED.format(grid.tuned_on)] if grid.tuned_on else []),
+        *([TUNED.format(" and ".join(map(str, grid.tuning_folds)), grid.tuned_on)] if grid.tuned_on else []),
         f"* `{grid.table}` holds every site's numbers; intervals resample clusters of towers and seeds",
     ]
 

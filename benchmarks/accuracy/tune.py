@@ -1,7 +1,8 @@
-"""Choose hyper-parameters: a few configurations a model, judged on the validation sites of one fold."""
+"""Choose hyper-parameters: a few configurations a model, judged on the validation sites of a few folds."""
 
 import csv
 import shlex
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,20 +41,21 @@ def candidates(grid: Grid) -> dict[str, list[list[str]]]:
 
 
 def tuning_cells(name: str, grid: Grid, folder: Path, models: Sequence[str]) -> list[Cell]:
-    """List one cell a candidate: fold 0, seed 0 of the split that is tuned on."""
+    """List the cells of every candidate, one after the other: the folds that are tuned on, seed 0 of that split."""
     assert grid.tuned_on is not None
-    cells = []
+    cells: list[Cell] = []
     for model, of_model in candidates(grid).items():
         if model not in grid.models or model in grid.shares or (models and model not in models):
             continue
         for number, overrides in enumerate(of_model):
             run = run_of(name, grid, grid.tuned_on, model, 0, overrides)
-            cells.append(Cell(run, 0, folder / name / "tuning" / model / str(number) / "fold0"))
+            place = folder / name / "tuning" / model / str(number)
+            cells += [Cell(run, fold, place / f"fold{fold}") for fold in grid.tuning_folds]
     return cells
 
 
 def write_tuning(grid: Grid, cells: Sequence[Cell], table: Path) -> None:
-    """Write the trials of every model all of whose trials ended, and the choice: the smallest validation score.
+    """Write the trials of every model all of whose trials ended, and the choice: the smallest mean validation score.
 
     Other models keep the rows that the table has.
     """
@@ -64,17 +66,22 @@ def write_tuning(grid: Grid, cells: Sequence[Cell], table: Path) -> None:
     for model in {cell.run.model: None for cell in cells}:
         left = [cell.run.done(cell.folder) for cell in cells if cell.run.model == model]
         ended = [cell for cell in left if cell is not None]
-        if len(ended) == len(tried[model]):
-            best = min(range(len(ended)), key=lambda number: ended[number]["validation"])
+        folds = len(grid.tuning_folds)
+        if len(ended) == len(tried[model]) * folds:
+            of_candidate = [ended[i : i + folds] for i in range(0, len(ended), folds)]
+            scores = [statistics.mean(cell["validation"] for cell in of_folds) for of_folds in of_candidate]
+            best = scores.index(min(scores))
             rows[model] = [
                 {
                     "model": model,
                     "candidate": number,
                     "overrides": shlex.join(tried[model][number]),
-                    **{name: cell[name] for name in ("validation", "minutes", "parameters")},
+                    "validation": scores[number],
+                    "minutes": round(sum(cell["minutes"] for cell in of_folds), 2),
+                    "parameters": of_folds[0]["parameters"],
                     "chosen": int(number == best),
                 }
-                for number, cell in enumerate(ended)
+                for number, of_folds in enumerate(of_candidate)
             ]
     with replacing(table) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
