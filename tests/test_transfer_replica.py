@@ -9,7 +9,7 @@ from raciflux.datamodules.sources import read
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.transfer.replica import FIRST, TOWERS, write_replica  # noqa: E402
+from benchmarks.transfer.replica import FIRST, TOWERS, write_replica
 
 
 def test_the_replica_has_towers_and_cells_that_the_reader_takes(tmp_path):
