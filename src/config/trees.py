@@ -8,7 +8,19 @@ from .declare import key
 
 
 @dataclass
-class BoostingConfig:
+class LearntDaysConfig:
+    """How many days trees learn from: all their features lie in memory at once."""
+
+    days: int = key(
+        2_000_000,
+        "known days of a target that trees learn from at most, and as many that say when to stop; about so many are "
+        "drawn where there are more",
+        bounds=(1_000, 100_000_000),
+    )
+
+
+@dataclass
+class BoostingConfig(LearntDaysConfig):
     """How boosted trees are grown."""
 
     rounds: int = key(2000, "trees at most; validation stops earlier", bounds=(1, 100_000))
@@ -48,7 +60,7 @@ class NeighbourTreesConfig(ToldTreesConfig):
 
 
 @dataclass
-class RandomForestConfig:
+class RandomForestConfig(LearntDaysConfig):
     """A random forest on the same features as the boosted trees."""
 
     name: str = key("random_forest", "model name", choices=["random_forest"])

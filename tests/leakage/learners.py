@@ -50,7 +50,7 @@ def site_mean_of_all_days(patch: pytest.MonkeyPatch) -> None:
 
 def trees_of_all_days(patch: pytest.MonkeyPatch) -> None:
     gather = random_forest.training_set
-    patch.setattr(random_forest, "training_set", lambda view, target: gather(_all_known(view), target))
+    patch.setattr(random_forest, "training_set", lambda view, *rest: gather(_all_known(view), *rest))
 
 
 def _all_known(view: TrainingView) -> TrainingView:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import lightgbm
 import numpy as np
 import pytest
 from fabricated_view import DAYS, KM, SITES, TRAIN, fabricated_view
@@ -21,6 +22,7 @@ from raciflux.modules.baselines.tree_features import (
     features_on,
     site_features,
 )
+from raciflux.modules.baselines.trees import thinned
 
 BOOSTED = LightGbmConfig(rounds=40, min_leaf=5, patience=5)
 FOREST = RandomForestConfig(trees=8, leaves=16, min_leaf=5)
@@ -129,6 +131,33 @@ def test_only_wanted_days_are_answered_and_as_always(view, model, config):
     some, every = fitted.predict(view, True, wanted), fitted.predict(view, True)
     np.testing.assert_array_equal(some[wanted], every[wanted])
     assert np.isnan(some[~wanted]).all()
+
+
+def test_of_many_days_about_so_many_are_drawn_the_same_from_one_seed(view):
+    days = view.visible.known[..., 0]
+    assert thinned(days, int(days.sum()), 0) is days, "nothing is drawn where there are no more"
+    most = days.sum() // 4
+    kept = thinned(days, most, 0)
+    assert not (kept & ~days).any() and abs(kept.sum() - most) < 4 * np.sqrt(most)
+    assert kept[days.any(1)].any(1).all(), "every site keeps some"
+    np.testing.assert_array_equal(kept, thinned(days, most, 0))
+    assert (kept != thinned(days, most, 1)).any()
+
+
+@pytest.mark.parametrize(("model", "config"), [(BoostedTrees, BOOSTED), (RandomForest, FOREST)])
+def test_no_more_days_than_asked_for_reach_the_library(view, model, config, monkeypatch):
+    handed = []
+
+    class Told(lightgbm.Dataset):
+        def __init__(self, features, target, **rest):
+            handed.append((len(features), len(target)))
+            super().__init__(features, target, **rest)
+
+    monkeypatch.setattr(lightgbm, "Dataset", Told)
+    model.fit(replace(config, days=100), view, KM, 0)
+    many = [int(known.sum()) for known in (view.visible.known[..., 0], view.stopping[..., 0])]
+    assert min(many) > 400, "the test's own world is too small for it"
+    assert all(rows == targets < 200 for rows, targets in handed) and len(handed) >= 1
 
 
 def structure(model: BoostedTrees) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from ...contracts import TrainingView
 from ...errors import UserError
 from .known_sites import require_known_days
 from .tree_features import Beside, features_on
-from .trees import Trees, settings, training_set
+from .trees import Trees, settings, thinned, training_set
 
 if TYPE_CHECKING:
     import lightgbm
@@ -58,7 +58,8 @@ def _boost(
             f"model={config.name}: no validation day of {view.layout.targets[target]} says when to stop; "
             "look at data.split and data.sites"
         )
-    training = training_set(view, target, beside)
+    stopping = thinned(stopping, config.days, seed)
+    training = training_set(view, target, config.days, seed, beside)
     validation = lightgbm.Dataset(
         features_on(view, stopping, beside),
         view.stopping_target[..., target][stopping],

@@ -41,6 +41,6 @@ def _grow(config: RandomForestConfig, view: TrainingView, seed: int, target: int
     bagging = {"boosting": "rf", "bagging_fraction": BAG, "bagging_freq": 1, "feature_fraction": config.feature_share}
     return lightgbm.train(
         settings(seed, config.leaves, config.min_leaf) | bagging,
-        training_set(view, target),
+        training_set(view, target, config.days, seed),
         num_boost_round=config.trees,
     )

@@ -107,11 +107,25 @@ def read_boosters(folder: Path) -> dict[str, "lightgbm.Booster"]:
             raise ValueError(error) from error
 
 
-def training_set(view: TrainingView, target: int, beside: Beside | None = None) -> "lightgbm.Dataset":
-    """Gather the known days of one target."""
+def thinned(days: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.bool_]:
+    """Keep about ``most`` of the selected days (site, day), each with the same chance; all where there are no more.
+
+    A grid of 60,000 cells and ten years has two hundred million, whose features no memory holds.
+    """
+    share = most / max(int(days.sum()), 1)
+    if share >= 1.0:
+        return days
+    draw = np.random.default_rng(seed)
+    return np.stack([of_site & (draw.random(len(of_site)) < share) for of_site in days])
+
+
+def training_set(
+    view: TrainingView, target: int, most: int, seed: int, beside: Beside | None = None
+) -> "lightgbm.Dataset":
+    """Gather the known days of one target, about ``most`` of them."""
     import lightgbm
 
-    known = view.visible.known[..., target]
+    known = thinned(view.visible.known[..., target], most, seed)
     return lightgbm.Dataset(
         features_on(view, known, beside),
         view.target[..., target][known],
