@@ -194,6 +194,20 @@ def test_the_choice_is_the_best_on_validation_once_all_were_tried(tmp_path, monk
     assert tune.chosen(table) == {"lstm": ("model.hidden=8",)}, "models not tried now keep their rows"
 
 
+def test_nothing_else_is_run_while_a_model_has_a_trial_to_go(tmp_path, monkeypatch):
+    handed = []
+
+    def all_but_the_last(cells, jobs, console):
+        handed.extend(cells)
+        return cells[-1:]
+
+    monkeypatch.setattr(work, "work", all_but_the_last)
+    asked = ["accuracy=fluxnet2015", "tune=true", "models=[lightgbm]", f"runs={tmp_path}", f"output={tmp_path}"]
+    with pytest.raises(UserError, match=r"1 cells are not finished, the first .*lightgbm"):
+        main.measure_accuracy(asked, Console(quiet=True))
+    assert handed and all("tuning" in cell.folder.parts for cell in handed)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

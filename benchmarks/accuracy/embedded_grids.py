@@ -36,7 +36,7 @@ def _unseen(pair: str) -> Grid:
         regime=(),
         seeds=1,  # a claim is repeated over worlds
         tuned_on="development",
-        tuning_folds=(0, 1, 2),  # on one fold two seeds of a setting differ by more than most settings
+        tuning_folds=(0, 1, 2),  # one fold orders the settings otherwise than the next
         about=f"Unseen towers of the embedded worlds frozen in world.json ({pair}): half of the hidden variance is "
         f"shared with neighbours over 700 km, {CLAIM_TOWERS} towers. Networks are pretrained on the world's "
         "simulation, and lightgbm_told hears what a network that learned it says. Everything was chosen in the "

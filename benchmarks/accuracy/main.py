@@ -17,24 +17,23 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     from .collect import write_results
     from .pages import write_pages
     from .tune import tuned_for, tuning_cells, write_tuning
-    from .work import Cell, cells_of, insist_on, work
+    from .work import cells_of, insist_on, work
 
     name, grid, runs_folder = settings.accuracy, GRIDS[settings.accuracy], Path(settings.runs)
     tables = Path(settings.output)
     output = tables / (grid.folder or name)
     output.mkdir(parents=True, exist_ok=True)
-    failed: list[Cell] = []
     if settings.tune:
         trials = tuning_cells(name, grid, runs_folder, settings.models)
-        failed = work(trials, settings.jobs, console) if settings.jobs else []
+        left = work(trials, settings.jobs, console) if settings.jobs else []
         write_tuning(grid, trials, output / grid.file("tuning.csv"))
-        insist_on(failed)  # a model without a choice would go on at its defaults
+        insist_on(left)  # a model without a choice would go on at its defaults
     tuned = tuned_for(name, tables)
     seeds = settings.seeds or grid.seeds
     asked = runs_of(name, grid, tuned, {"models": settings.models, "splits": settings.splits}, seeds)
-    failed = work(cells_of(asked, runs_folder), settings.jobs, console) if settings.jobs else []
+    left = work(cells_of(asked, runs_folder), settings.jobs, console) if settings.jobs else []
     every = runs_of(name, grid, tuned, {"models": [], "splits": []}, max(seeds, grid.seeds))
     cells = write_results(every, runs_folder, output / grid.table)
     write_pages(name, grid, every, runs_folder, settings.draws, output)
     console.print(f"{cells} cells in {output / grid.table}; tables in {output / grid.page}", highlight=False)
-    insist_on(failed)
+    insist_on(left)

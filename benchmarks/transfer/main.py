@@ -22,20 +22,20 @@ def measure_transfer(arguments: Sequence[str], console: Console) -> None:
     name, study = settings.transfer, STUDIES[settings.transfer]
     runs, output = Path(settings.runs), Path(settings.output)
     output.mkdir(parents=True, exist_ok=True)
-    failed: list[Cell] = []
+    left: list[Cell] = []
     if settings.tune:
         tried = trials(name, study, runs, settings.techniques)
         cells = [cell for trial in tried for cell in trial.cells]
-        failed = work(cells, settings.jobs, console) if settings.jobs else []
+        left = work(cells, settings.jobs, console) if settings.jobs else []
         write_tuning(tried, tuning_table(name, output))
-        insist_on(failed)  # a technique without a choice would go on at its defaults
+        insist_on(left)  # a technique without a choice would go on at its defaults
     tuned, seeds, store = chosen(name, output), settings.seeds or study.seeds, Store(name, output)
     everything = wanted(name, study, tuned, dict.fromkeys(NARROWED, ()), max(seeds, study.seeds, store.seeds(study)))
     if settings.jobs:
         asked = wanted(name, study, tuned, {part: getattr(settings, part) for part in NARROWED}, seeds)
         todo = [cell for one in asked for cell in one.cells(runs) if not store.holds(one, cell)]
-        failed = work(todo, settings.jobs, console)
+        left = work(todo, settings.jobs, console)
     store.take(everything, runs)
     write_page(name, study, everything, store, tuned, settings.draws, output, runs)
     console.print(f"{store.cells.height} cells in {store.paths['cells']}", highlight=False)
-    insist_on(failed)
+    insist_on(left)

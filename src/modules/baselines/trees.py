@@ -110,7 +110,7 @@ def read_boosters(folder: Path) -> dict[str, "lightgbm.Booster"]:
 def thinned(days: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.bool_]:
     """Keep about ``most`` of the selected days (site, day), each with the same chance; all where there are no more.
 
-    A grid of 60,000 cells and ten years has two hundred million, whose features no memory holds.
+    A grid of 60,000 cells and ten years has two hundred million, whose features would take some 160 GB.
     """
     share = most / max(int(days.sum()), 1)
     if share >= 1.0:
