@@ -22,6 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy import ceiling, collect, ensembles, frozen, pages, tune, work, worlds  # noqa: E402
 from benchmarks.accuracy.cells import DONE, hyper_parameters, run_of, runs_of  # noqa: E402
+from benchmarks.accuracy.committed import Committed  # noqa: E402
+from benchmarks.accuracy.committed_pages import write_committed_pages  # noqa: E402
 from benchmarks.accuracy.embedded_grids import BASELINES, FACTORS, PAIRS, orthogonal_design  # noqa: E402
 from benchmarks.accuracy.grid import CEILING, Grid, Variant  # noqa: E402
 from benchmarks.accuracy.grids import GRIDS  # noqa: E402
@@ -63,11 +65,17 @@ TINY = Grid(
     },
     folds=(0, 1),
     pools={"claim": ("world0", "world1")},
+    stem="study",
+)
+SWEEP = replace(
+    TINY,
+    pools={},
     design={
         "world0": {"towers": 24, "share": 0.5, "separation": 1.0},
         "world1": {"towers": 48, "share": 0.5, "separation": 3.0},
     },
-    stem="study",
+    carried=True,
+    stem="sweep",
 )
 
 
@@ -97,6 +105,9 @@ def written(finished, runs, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("tables")
     collect.write_results(runs, finished, output / TINY.table)
     pages.write_pages("tiny", TINY, runs, finished, 200, output)
+    committed = Committed()
+    committed.add(work.cells_of(runs, finished))
+    write_committed_pages("tiny", SWEEP, runs, committed, 200, output)
     return output
 
 
@@ -200,11 +211,20 @@ def test_worlds_are_pooled_with_towers_and_clusters_of_their_own(finished, whole
 
 
 @pytest.mark.slow
-def test_pages_say_the_worlds_the_ceiling_and_when_retrieval_pays(written):
-    page = (written / "study.md").read_text()
-    assert "## When retrieval pays" in page and "study_gain.png" in page
-    assert (written / "study_gain.png").stat().st_size > 10_000
+def test_the_sweep_says_when_retrieval_pays(written, whole):
+    page = (written / "sweep.md").read_text()
+    assert "## When retrieval pays" in page and "sweep_gain.png" in page
+    assert (written / "sweep_gain.png").stat().st_size > 10_000
     assert "| 24 | 0.5 | 1 |" in page and "| role separation | 3 |" in page
+    (row,) = [line.split(" | ") for line in page.splitlines() if line.startswith("| 24 | 0.5 | 1 |")]
+    ceiling = RunFolder(_place(whole, CEILING))
+    r2 = summary(ceiling.predictions())["scores"]["measured"]["per_site"]["r2"]["median"]
+    assert float(row[7]) == pytest.approx(r2, abs=6e-4), "the ceiling is that of its predictions"
+
+
+@pytest.mark.slow
+def test_pages_say_the_worlds_and_the_ceiling(written):
+    page = (written / "study.md").read_text()
     assert "## Split: claim" in page and "distance to the ceiling that is closed" in page
     assert "only folds 0, 1" in page
     assert {"study_claim.md", "study_world0.md", "study_world1.md"} <= {path.name for path in written.iterdir()}

@@ -86,6 +86,7 @@ EMBEDDED_GRIDS: dict[str, Grid] = {
         "Hyper-parameters are those of embedded_unseen_wetland_ch4.",
         variants=NO_RETRIEVAL,
         design={name: dict(zip(FACTORS, point, strict=True)) for name, point in _DESIGN.items()},
+        carried=True,
         folder="raci",
         stem="sweep",
     ),

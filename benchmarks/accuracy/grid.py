@@ -41,6 +41,7 @@ class Grid:
     pools : groups of splits whose sites are pooled for tables of their own (each a world), by the group's name.
     ensembles : models whose seeds' mean prediction is compared as well, in a table of its own.
     design : the level of each factor at each split, of a sweep.
+    carried : whether finished cells are committed as tables, from which a call on another machine goes on.
     folder : folder of the tables; "" takes the benchmark's name. ``stem`` tells files of one folder apart.
     """
 
@@ -62,6 +63,7 @@ class Grid:
     pools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ensembles: tuple[str, ...] = ()
     design: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    carried: bool = False
     folder: str = ""
     stem: str = ""
 

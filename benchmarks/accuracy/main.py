@@ -15,6 +15,8 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     # Imported only now: mistakes are said before the heavy libraries are loaded.
     from .cells import runs_of
     from .collect import write_results
+    from .committed import Committed
+    from .committed_pages import write_committed_pages
     from .pages import write_pages
     from .tune import tuned_for, tuning_cells, write_tuning
     from .work import cells_of, insist_on, work
@@ -31,9 +33,17 @@ def measure_accuracy(arguments: Sequence[str], console: Console) -> None:
     tuned = tuned_for(name, tables)
     seeds = settings.seeds or grid.seeds
     asked = runs_of(name, grid, tuned, {"models": settings.models, "splits": settings.splits}, seeds)
-    left = work(cells_of(asked, runs_folder), settings.jobs, console) if settings.jobs else []
     every = runs_of(name, grid, tuned, {"models": [], "splits": []}, max(seeds, grid.seeds))
-    cells = write_results(every, runs_folder, output / grid.table)
-    write_pages(name, grid, every, runs_folder, settings.draws, output)
+    committed = Committed.read(output / grid.file("cells.json")) if grid.carried else Committed()
+    todo = [cell for cell in cells_of(asked, runs_folder) if committed.cell(cell.run, cell.fold) is None]
+    left = work(todo, settings.jobs, console) if settings.jobs else []
+    if grid.carried:
+        committed.add(cells_of(every, runs_folder))
+        cells = committed.write(output / grid.file("cells.json"))
+        committed.write_results(every, output / grid.table)
+        write_committed_pages(name, grid, every, committed, settings.draws, output)
+    else:
+        cells = write_results(every, runs_folder, output / grid.table)
+        write_pages(name, grid, every, runs_folder, settings.draws, output)
     console.print(f"{cells} cells in {output / grid.table}; tables in {output / grid.page}", highlight=False)
     insist_on(left)

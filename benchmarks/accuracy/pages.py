@@ -2,8 +2,9 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from raciflux.atomic import write_text
 
@@ -13,9 +14,8 @@ from .ensembles import ensembles_table
 from .grid import Grid
 from .interval_page import interval_table
 from .split_page import compare_split, models_table, write_split_page
-from .sweep_page import write_sweep
 from .trust_table import trust_table
-from .work import cells_of, pooled
+from .work import Cell, cells_of, pooled
 from .worlds import pooled_worlds
 
 HOUSE = "raci"
@@ -31,10 +31,10 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
     ``output/README.md`` says what was run and shows the models of each split under its stricter score;
     ``output/SPLIT.md`` has their sizes, both scores and every comparison. A grid with a ``stem`` calls them after it.
     """
-    lines = [f"# Accuracy: {name}", "", grid.about, "", *_how(name, grid, runs, folder)]
+    done = [left for run in runs for fold in run.folds(folder) if (left := run.done(fold))]
+    lines = [f"# Accuracy: {name}", "", grid.about, "", *how_made(name, grid, done)]
     whole = _of_shared_seeds(runs, list(pooled(runs, folder)))
     whole += pooled_worlds(whole, grid.pools, folder)
-    lines += write_sweep(grid, whole, draws, output) if grid.design else []
     for split in (*grid.pools, *grid.splits):
         # The model of the house first: the others are its baselines, and one of them is the best on validation.
         of_split = sorted((one for one in whole if one[0].split == split), key=lambda one: one[0].model != HOUSE)
@@ -53,13 +53,16 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
         for comparison in comparisons:
             lines += models_table(comparison, comparison.scores[0])
         lines += ensembles_table(grid, of_split, HOUSE, folder, draws)
-    lines += ["", "## Cells", *_missing(grid, runs, folder)]
+    lines += [
+        "",
+        "## Cells",
+        *missing(grid, cells_of(runs, folder), lambda cell: cell.run.done(cell.folder) is not None),
+    ]
     write_text("\n".join(lines) + "\n", output / grid.page)
 
 
-def _how(name: str, grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
+def how_made(name: str, grid: Grid, done: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say what made the page: command, commit, versions, machine, date, minutes; all as the cells say it."""
-    done = [left for run in runs for fold in run.folds(folder) if (left := run.done(fold))]
     if not done:
         return ["* no cell is finished yet"]
     minutes = sum(cell["minutes"] for cell in done)
@@ -92,14 +95,14 @@ def _of_shared_seeds(runs: Sequence[Run], whole: Sequence[tuple[Run, Path]]) -> 
     return [(run, place) for run, place in whole if (run.split, run.seed) not in unfinished]
 
 
-def _missing(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
+def missing(grid: Grid, cells: Sequence[Cell], finished: Callable[[Cell], bool]) -> list[str]:
     """Table of finished and wanted cells, model by split, so that what is missing is seen."""
     lines = ["", f"| model | {' | '.join(grid.splits)} |", f"|---|{'---|' * len(grid.splits)}"]
     for model in grid.models:
         counts = []
         for split in grid.splits:
-            cells = cells_of([run for run in runs if (run.model, run.split) == (model, split)], folder)
-            finished = sum(cell.run.done(cell.folder) is not None for cell in cells)
-            counts.append(f"{finished} of {len(cells)}" + ("" if finished == len(cells) else " **missing**"))
+            wanted = [cell for cell in cells if (cell.run.model, cell.run.split) == (model, split)]
+            there = sum(map(finished, wanted))
+            counts.append(f"{there} of {len(wanted)}" + ("" if there == len(wanted) else " **missing**"))
         lines.append(f"| {model} | {' | '.join(counts)} |")
     return lines

@@ -2,8 +2,9 @@
 
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from raciflux.atomic import write_text
 from raciflux.evaluation.comparison.compare import BEST
@@ -53,9 +54,10 @@ def write_split_page(
     """Write sizes, then each target's tables under each score."""
     runs = [run for run, _ in of_split]
     lines = [f"# Accuracy: {name}, split {runs[0].split}", "", f"What was run, with what: [{grid.page}]({grid.page})."]
-    lines += _sizes(grid, runs, folder)
+    left = {run: [left for fold in run.folds(folder) if (left := run.done(fold))] for run in runs}
+    lines += sizes_table(grid, left)
     for comparison in comparisons:
-        lines += _tables(comparison)
+        lines += comparison_tables(comparison)
     write_text("\n".join(lines) + "\n", path)
 
 
@@ -66,13 +68,18 @@ def models_table(comparison: Comparison, compared: ScoreComparison) -> list[str]
     return ["", f"### {title(comparison, compared)}", "", *markdown(MODEL_HEADER, [rows[i] for i in order])]
 
 
-def _sizes(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
-    """Table of sizes, chosen hyper-parameters, validation and training time of each model."""
+def sizes_table(grid: Grid, left: Mapping[Run, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Return the table of sizes, chosen hyper-parameters, validation and training time of each model.
+
+    Parameters
+    ----------
+    left : what each finished cell of a run left.
+    """
     header = ("model", "trained numbers", "minutes a fold", "validation RMSE / spread", "hyper-parameters")
     rows = []
-    for model in {run.model: None for run in runs}:
-        of_model = [run for run in runs if run.model == model]
-        cells = [left for run in of_model for fold in run.folds(folder) if (left := run.done(fold))]
+    for model in {run.model: None for run in left}:
+        of_model = [run for run in left if run.model == model]
+        cells = [cell for run in of_model for cell in left[run]]
         if not cells:  # worlds pooled: each says its own
             continue
         common = (*grid.regime, *grid.splits[of_model[0].split])
@@ -90,8 +97,8 @@ def _sizes(grid: Grid, runs: Sequence[Run], folder: Path) -> list[str]:
     return ["", *markdown(header, rows)] if rows else []
 
 
-def _tables(comparison: Comparison) -> list[str]:
-    """Tables of one target: models, best median R2 first, and each against the best baseline."""
+def comparison_tables(comparison: Comparison) -> list[str]:
+    """Return the tables of one target: models, best median R2 first, and each against the best baseline."""
     lines: list[str] = []
     for compared in comparison.scores:
         lines += models_table(comparison, compared)

@@ -1,20 +1,20 @@
 """What decides whether retrieval pays: a row a world, the mean over each level of each factor, and a figure."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from raciflux.evaluation.comparison.compared import Comparison, Difference
-from raciflux.evaluation.comparison.folders import compare_folders
 from raciflux.evaluation.figures.drawing import BLUE, GREY, ORANGE, new_figure, save, style
 from raciflux.geography import haversine_km
 
-from .ceiling_page import ceiling_r2, closed
+from .ceiling_page import closed
 from .cells import Run
-from .collect import of_targets
-from .grid import Grid
+from .committed import Committed
+from .grid import CEILING, Grid
 from .markdown import markdown
 
 MODEL, ALONE, BASELINE = "raci", "raci_no_retrieval", "lightgbm"
@@ -57,12 +57,19 @@ class Point:
     r2: dict[str, float]
 
 
-def write_sweep(grid: Grid, whole: Sequence[tuple[Run, Path]], draws: int, output: Path) -> list[str]:
+def write_sweep(
+    grid: Grid,
+    committed: Committed,
+    whole: Mapping[str, Sequence[Run]],
+    folds: Mapping[str, Sequence[int]],
+    draws: int,
+    output: Path,
+) -> list[str]:
     """Draw the figure and return the lines of the tables, from the worlds whose models are all finished."""
     points = [
         point
         for split, levels in grid.design.items()
-        if (point := _point(dict(levels), [one for one in whole if one[0].split == split], draws))
+        if (point := _point(dict(levels), committed, whole[split], folds[split], draws))
     ]
     if not points:
         return ["", "No world of the sweep is finished yet."]
@@ -74,14 +81,17 @@ def write_sweep(grid: Grid, whole: Sequence[tuple[Run, Path]], draws: int, outpu
     ]
 
 
-def _point(levels: dict[str, float], runs: Sequence[tuple[Run, Path]], draws: int) -> Point | None:
-    places = {model: [place for run, place in runs if run.model == model] for model in (MODEL, ALONE, BASELINE)}
-    if not all(places.values()):
+def _point(
+    levels: dict[str, float], committed: Committed, runs: Sequence[Run], folds: Sequence[int], draws: int
+) -> Point | None:
+    of_model = {model: [run for run in runs if run.model == model] for model in (MODEL, ALONE, BASELINE, CEILING)}
+    if not all(of_model.values()):
         return None
+    oracle = of_model[CEILING][0]
+    (target,) = committed.targets(oracle.split)
 
     def against(other: str) -> Comparison:
-        both = [*places[MODEL], *places[other]]
-        return next(iter(compare_folders(both, reference=other, baselines=[other], draws=draws).values()))
+        return committed.compare([*of_model[MODEL], *of_model[other]], folds, target, other, [other], draws)
 
     alone, baseline = against(ALONE), against(BASELINE)
     r2 = {
@@ -89,9 +99,9 @@ def _point(levels: dict[str, float], runs: Sequence[tuple[Run, Path]], draws: in
         for comparison in (alone, baseline)
         for line in comparison.scores[0].models
     }
-    ceiling = ceiling_r2(runs).get((alone.target, alone.scores[0].score), float("nan"))
+    ceiling = committed.median_r2(oracle, folds, target)[alone.scores[0].score]
     gains = {RETRIEVAL: _gain(alone, ALONE), WHOLE: _gain(baseline, BASELINE)}
-    return Point(levels, _nearest_km(places[MODEL][0]), gains, r2 | {"": ceiling})
+    return Point(levels, _nearest_km(committed.places(oracle)), gains, r2 | {"": ceiling})
 
 
 def _gain(comparison: Comparison, other: str) -> Gain:
@@ -103,9 +113,8 @@ def _gain(comparison: Comparison, other: str) -> Gain:
     return Gain(100.0 * difference.value / size, low, high)
 
 
-def _nearest_km(place: Path) -> float:
-    said = of_targets(place)[0].predictions()
-    lat, lon, cluster = (said[name].to_numpy() for name in ("lat", "lon", "cluster"))
+def _nearest_km(places: pl.DataFrame) -> float:
+    lat, lon, cluster = (places[name].to_numpy() for name in ("lat", "lon", "cluster"))
     away = haversine_km(lat[:, None], lon[:, None], lat, lon)
     return float(np.median(np.where(cluster[:, None] == cluster, np.inf, away).min(1)))
 

@@ -56,12 +56,31 @@ def compare(
     UserError
         If test sets differ, there is nothing to compare, or a name is unknown.
     """
+    listed = entries(runs, uncertainty=True)
+    validation = {entry.label: mean_score(entry.folders) for entry in listed}
+    return compare_entries(
+        listed, validation, reference=reference, baselines=baselines, scores=scores, draws=draws, seed=seed
+    )
+
+
+def compare_entries(
+    listed: Sequence[Entry],
+    validation: dict[str, ValidationScore | None],
+    *,
+    reference: str | None = None,
+    baselines: Sequence[str] | None = None,
+    scores: Sequence[str] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Comparison:
+    """Compare models that are held to one test already; ``validation`` has the score of each, by its label.
+
+    The rest is as :func:`compare` takes and raises it.
+    """
     if draws < FEWEST_DRAWS:
         raise UserError(f"{draws} draws are too few for a 95 % interval; give {FEWEST_DRAWS} or more")
-    listed = entries(runs, uncertainty=True)
     if len(listed) < 2:
         raise UserError("nothing to compare: give runs of two models, or one that was trained with compare=[...]")
-    validation = {entry.label: mean_score(entry.folders) for entry in listed}
     known = listed[1:] if baselines is None else [entry for entry in listed if entry.label in baselines]
     best = _best(known, validation)
     against = _reference(reference, listed, best)

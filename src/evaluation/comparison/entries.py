@@ -91,7 +91,7 @@ def entries(runs: Sequence[RunFolder | ScoredRun], *, uncertainty: bool = False)
     names = [group[0].model for group in groups]
     labels = [_label(group[0], groups) if names.count(group[0].model) > 1 else group[0].model for group in groups]
     listed = [_entry(label, group) for label, group in zip(labels, groups, strict=True)]
-    _hold_to_one_test(listed)
+    hold_to_one_test(listed)
     return listed
 
 
@@ -161,7 +161,8 @@ def _entry(label: str, group: list[_Run]) -> Entry:
     return Entry(label, tuple(seeds), asked, tuple(run.folder for run in group), all(run.causal for run in group))
 
 
-def _hold_to_one_test(listed: Sequence[Entry]) -> None:
+def hold_to_one_test(listed: Sequence[Entry]) -> None:
+    """Refuse entries that were not asked the same, see :func:`.asked.require_same_test`."""
     for score, first in listed[0].asked.items() if listed else ():
         for entry in listed:
             for asked in entry.asked.get(score, entry.asked[next(iter(entry.asked))]):
