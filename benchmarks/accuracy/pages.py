@@ -20,7 +20,7 @@ from .worlds import pooled_worlds
 
 HOUSE = "raci"
 TUNED = (
-    "* hyper-parameters were tuned on the validation clusters of fold {} of the split {}: every one of these sites is "
+    "* hyper-parameters were tuned on the validation clusters of {} of the split {}: every one of these sites is "
     "tested in another fold; likewise for what is called best on validation"
 )
 
@@ -79,9 +79,14 @@ def how_made(name: str, grid: Grid, done: Sequence[Mapping[str, Any]]) -> list[s
         + "".join(f", else as accuracy={other} chose" for other in reversed(grid.tuned_by)),
         *([f"* only folds {', '.join(map(str, grid.folds))}"] if grid.folds else []),
         *(f"* cells of {model} are those of accuracy={home}" for model, home in grid.shares.items()),
-        *([TUNED.format(" and ".join(map(str, grid.tuning_folds)), grid.tuned_on)] if grid.tuned_on else []),
+        *([TUNED.format(_folds(grid.tuning_folds), grid.tuned_on)] if grid.tuned_on else []),
         f"* `{grid.table}` holds every site's numbers; intervals resample clusters of towers and seeds",
     ]
+
+
+def _folds(numbers: Sequence[int]) -> str:
+    *but_last, last = map(str, numbers)
+    return f"folds {', '.join(but_last)} and {last}" if but_last else f"fold {last}"
 
 
 def _of_shared_seeds(runs: Sequence[Run], whole: Sequence[tuple[Run, Path]]) -> list[tuple[Run, Path]]:
