@@ -107,7 +107,7 @@ def learn_residuals(
     except TooFewSitesError as few:
         line = f"{few}; {config.model.name} reads own days by its network alone, without mixed effects and own trees"
         write_text(json.dumps({"why": line}) + "\n", fold / NOT_LEARNED)
-        say(f"  {line}")
+        say(f"  fold {data.split.fold}: {line}")
         return
     save_corrections([one for one in learned.corrections[0] if isinstance(one, EmpiricalBayes)], fold / STORED)
 

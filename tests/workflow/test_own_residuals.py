@@ -31,12 +31,12 @@ def trained() -> tuple[FluxModule, FluxDataModule]:
     return build_module(RUN, STAGE, data, build_bank(RUN, data)), data
 
 
-def test_too_few_sites_are_said_and_stand_in_the_run(trained, tmp_path):
+def test_too_few_sites_are_said_of_their_fold_and_stand_in_the_run(trained, tmp_path):
     said: list[str] = []
     learn_residuals(RUN, *trained, tmp_path, said.append)
     assert not (tmp_path / STORED).exists()
     (line,) = RunFolder(tmp_path).not_learned()
-    assert said == [f"  {line}"] and "training sites have a record of more than a year" in line
+    assert said == [f"  fold {trained[1].split.fold}: {line}"] and "training sites have a record of more than a year" in line
     assert "raci reads own days by its network alone" in line
 
 
