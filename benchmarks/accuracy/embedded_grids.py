@@ -13,6 +13,10 @@ CLAIM_TOWERS = 120
 TOLD = {"lightgbm_told": Variant("lightgbm", ("transfer=stacking", "transfer.emulator=ct_lstm"))}
 BASELINES = ("site_mean", "climatology", "nearest_climatology", "lightgbm", *TOLD, "ct_lstm", "tcn")
 
+# Networks that are trained longer err 6 to 8 % less in the development world of GPP (raci/NOTES.md). The claims of the
+# other pairs were opened before that was known, with the recipe's 200 and 200 steps.
+LONGER = ("transfer.leave_out=all", "transfer.pretrain.steps=1000", "transfer.finetune.steps=600")
+
 FACTORS = ("towers", "share", "separation")
 TOWERS, SHARES, SEPARATIONS = (40, 80, 160), (0.1, 0.5, 0.9), (0.5, 1.0, 3.0)
 
@@ -33,7 +37,7 @@ def _unseen(pair: str) -> Grid:
         experiment=f"embedded_{pair}",
         splits={"development": _world(DEVELOPMENT_SEED), **claim},
         models=("raci", "raci_no_retrieval", *BASELINES, CEILING),
-        regime=(),
+        regime=LONGER if pair == "cropland_co2" else (),
         seeds=1,  # a claim is repeated over worlds
         tuned_on="development",
         tuning_folds=(0, 1, 2),  # one fold orders the settings otherwise than the next

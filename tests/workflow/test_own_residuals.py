@@ -36,7 +36,10 @@ def test_too_few_sites_are_said_of_their_fold_and_stand_in_the_run(trained, tmp_
     learn_residuals(RUN, *trained, tmp_path, said.append)
     assert not (tmp_path / STORED).exists()
     (line,) = RunFolder(tmp_path).not_learned()
-    assert said == [f"  fold {trained[1].split.fold}: {line}"] and "training sites have a record of more than a year" in line
+    assert (
+        said == [f"  fold {trained[1].split.fold}: {line}"]
+        and "training sites have a record of more than a year" in line
+    )
     assert "raci reads own days by its network alone" in line
 
 
