@@ -25,8 +25,9 @@ FLAGS = {
 def distance_to_bank(config: Config, bank: Bank, view: TrainingView, same_cube: bool) -> xr.Dataset:
     """Return ``dissimilarity_<role>`` and ``inside_area`` (site,) of every site of ``view``.
 
-    Where a site may see nothing of the bank the dissimilarity is NaN, and the site is outside. A bank of one cluster
-    cannot be held against itself: its threshold is 0.
+    Where a site may see nothing of the bank, or differs from a bank whose entries do not (of one site, say), the
+    dissimilarity is NaN, and the site is outside. A bank of one cluster cannot be held against itself: its threshold
+    is 0.
 
     Parameters
     ----------
@@ -40,7 +41,9 @@ def as_variables(found: Mapping[str, Applicability]) -> xr.Dataset:
     """Lay the scores of each role out as CF variables; each names its threshold."""
     variables: dict[str, Any] = {}
     for role, score in found.items():
-        known = np.where(np.isfinite(score.dissimilarity), score.dissimilarity, np.nan).astype(np.float32)
+        with np.errstate(over="ignore"):  # entries that are all alike: whatever differs is beyond any number of float32
+            index = score.dissimilarity.astype(np.float32)
+        known = np.where(np.isfinite(index), index, np.float32(np.nan))
         described = {
             "units": "1",
             "long_name": LONG_NAME.format(role),

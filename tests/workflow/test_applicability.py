@@ -1,5 +1,7 @@
 """How far a site is from the bank, as it stands in the file: by role, finite, and each fold by its own threshold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -36,6 +38,17 @@ def test_a_site_that_sees_nothing_of_the_bank_is_outside_and_has_no_distance():
     told = as_variables({"slow": far, "fast": near})
     assert told["dissimilarity_slow"].isnull().to_numpy().tolist() == [False, True]
     assert told["dissimilarity_slow"].attrs["threshold"] == 0.0 and told[INSIDE].to_numpy().tolist() == [0, 0]
+
+
+def test_of_a_bank_of_one_site_others_are_outside_and_have_no_distance():
+    view = tiny_data(tiny_cube()).view()
+    scores = applicability(
+        Bank.build(replace(view, train_sites=np.cumsum(view.train_sites) == 1), CLUSTER_KM), view, True
+    )
+    told = as_variables(scores)
+    assert np.isfinite(scores["slow"].dissimilarity).any(), "the bank is not empty"
+    assert np.isnan(told["dissimilarity_slow"]).all(), "nothing says how far is far"
+    assert not any(np.isinf(told[name]).any() for name in DISTANCES) and not told[INSIDE].any()
 
 
 def test_pooled_folds_keep_each_site_s_own_value_and_every_threshold():
