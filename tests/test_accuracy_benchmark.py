@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy import collect, main, pages, tune, work  # noqa: E402
-from benchmarks.accuracy.cells import DONE, runs_of  # noqa: E402
+from benchmarks.accuracy.cells import DONE, of_shared_seeds, runs_of  # noqa: E402
 from benchmarks.accuracy.grids import GRIDS, SEEDLESS, Grid  # noqa: E402
 from benchmarks.accuracy.settings import parse_settings  # noqa: E402
 
@@ -115,14 +115,15 @@ def test_a_seed_that_a_model_has_not_finished_is_shown_of_none(finished, tmp_pat
     assert "| lstm | 6 of 9 **missing** |" in (tmp_path / "README.md").read_text()
     rows = [line for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("| lstm")]
     assert rows[0].endswith("| 2 |"), "two seeds are whole"
-    lstm = [run for run in more if run.model == "lstm"]
-    kept = pages._of_shared_seeds(
-        [*more, replace(lstm[1], model="ct_lstm", seed=0), replace(lstm[1], model="ct_lstm", seed=1)],
-        [(run, tmp_path) for run in [*more, replace(lstm[1], model="ct_lstm", seed=0)]],
-    )
-    assert {(run.model, run.seed) for run, _ in kept} == {
-        (name, 0) for name in ("site_mean", "climatology", "lstm", "ct_lstm")
-    } | {("lstm", 2)}
+
+
+@pytest.mark.parametrize("finished_of_tcn", [(0,), (1,), ()])
+def test_models_are_compared_over_the_seeds_that_all_of_them_have(finished_of_tcn):
+    runs = runs_of("tiny", replace(TINY, models=("climatology", "lstm", "tcn")), {}, EVERYTHING, 2)
+    finished = [run for run in runs if run.model != "tcn" or run.seed in finished_of_tcn]
+    kept = {(run.model, run.seed) for run in of_shared_seeds(runs, finished)}
+    of_lstm = {("lstm", seed) for seed in finished_of_tcn or (0, 1)}
+    assert kept == {("climatology", 0), *of_lstm, *(("tcn", seed) for seed in finished_of_tcn)}
 
 
 def test_a_finished_cell_is_not_run_again_and_a_failed_one_is_said(finished, tmp_path):
@@ -164,7 +165,8 @@ def test_pooled_predictions_follow_a_fold_that_was_run_again(finished):
 
 
 def test_the_model_of_the_house_is_no_baseline(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "HOUSE", "climatology")
+    for module in ("grid", "pages"):
+        monkeypatch.setattr(f"benchmarks.accuracy.{module}.HOUSE", "climatology")
     pages.write_pages("tiny", TINY, runs_of("tiny", TINY, {}, EVERYTHING, 2), finished, 100, tmp_path)
     page = (tmp_path / "spatial.md").read_text()
     best = [line for line in page.splitlines() if "best baseline, chosen on validation" in line]

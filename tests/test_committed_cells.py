@@ -145,9 +145,13 @@ def test_a_seed_that_a_model_lacks_is_left_out_of_all(finished, runs):
     assert [line.seeds for line in _compare(committed, whole).scores[0].models] == [(0,), (0,), (0,)]
 
 
-def test_cells_that_were_asked_otherwise_are_refused(finished, runs, stored):
+def test_cells_that_were_asked_otherwise_are_refused_until_all_are_run_anew(finished, runs, stored):
     committed = Committed.read(stored)
-    committed.identity["spatial/FCH4"]["quality"] = "another"
-    committed.runs.clear()
-    with pytest.raises(UserError, match="run them anew"):
+    committed.identity["spatial/FCH4"]["min_scored_days"] = "20"
+    for run in committed.runs.values():
+        run["settings"]["data.split.min_scored_days"] = 20
+    with pytest.raises(UserError, match="run those anew"):
         committed.add(work.cells_of(runs[:1], finished))
+    committed.add(work.cells_of(runs, finished))
+    assert committed.identity["spatial/FCH4"]["min_scored_days"] == "30"
+    assert _compare(committed, runs) == _compare(Committed.read(stored), runs), "nothing of the old is left"

@@ -328,7 +328,7 @@ def test_ensembles_of_seeds_are_compared_once_their_seeds_are_there(finished, wh
     rivals = {**TINY.variants, "raci_no_retrieval": Variant("tcn")}
     grid = replace(TINY, seeds=2, ensembles=("raci", "raci_no_retrieval", "lightgbm"), variants=rivals)
     of_split = [(run, place) for run, place in whole if run.split == "world0" and run.model in grid.ensembles]
-    assert ensembles.ensembles_table(grid, of_split, "raci", tmp_path, 100) == [], "one seed is no ensemble"
+    assert ensembles.ensembles_table(grid, of_split, tmp_path, 100) == [], "one seed is no ensemble"
     twins = []
     for run, place in of_split:
         twin = tmp_path / f"{run.model}-s1"
@@ -340,7 +340,7 @@ def test_ensembles_of_seeds_are_compared_once_their_seeds_are_there(finished, wh
             (twin / name).parent.mkdir(parents=True, exist_ok=True)
             (twin / name).write_text((place / name).read_text().replace("\nseed: 0", "\nseed: 1"))
         twins.append((replace(run, seed=1), twin))
-    lines = ensembles.ensembles_table(grid, [*of_split, *twins], "raci", tmp_path, 100)
+    lines = ensembles.ensembles_table(grid, [*of_split, *twins], tmp_path, 100)
     assert "### Ensembles of 2 seeds" in lines
     assert any(line.startswith("| raci_ensemble − ") for line in lines)
     together = [line for line in lines if line.startswith("| raci_ensemble − raci_no_retrieval+lightgbm_ensemble |")]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,6 +126,22 @@ def runs_of(
         run_of(name, grid, split, model, seed, hyper_parameters(grid, model, chosen))
         for seed, split, model in _wanted(grid, only, seeds)
     ]
+
+
+def of_shared_seeds(runs: Sequence[Run], finished: Sequence[Run]) -> list[Run]:
+    """Keep of the finished runs of each split the seeds that all its models share: seeds are paired over models.
+
+    A model that draws nothing has one run and joins whatever is kept; one of which nothing is finished decides nothing.
+    """
+    wanted = Counter((run.split, run.model) for run in runs)
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for run in finished:
+        if wanted[run.split, run.model] > 1:
+            seeds.setdefault((run.split, run.model), set()).add(run.seed)
+    shared: dict[str, set[int]] = {}
+    for (split, _), of_model in seeds.items():
+        shared[split] = shared.get(split, of_model) & of_model
+    return [run for run in finished if wanted[run.split, run.model] == 1 or run.seed in shared[run.split]]
 
 
 def hyper_parameters(grid: Grid, model: str, chosen: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ comparison is drawn from. Predictions stay where they were made.
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from raciflux.evaluation.comparison.entries import Entry, hold_to_one_test
 from raciflux.evaluation.comparison.validation_score import LOGGED, ValidationScore
 from raciflux.evaluation.metrics import Sums, bias, r2, rmse
 
-from .cells import Run
+from .cells import Run, of_shared_seeds
 from .collect import COLUMNS, of_targets
 from .work import Cell
 
@@ -83,29 +83,35 @@ class Committed:
         return [one for fold in self.runs.get(_name(run), {"cells": {}})["cells"] if (one := self.cell(run, int(fold)))]
 
     def add(self, cells: Iterable[Cell]) -> None:
-        """Take in the cells that are finished in their folders; one of other settings takes the place of its run."""
-        for cell in cells:
-            left = cell.run.done(cell.folder)
-            if left is None or self.cell(cell.run, cell.fold) is not None:
-                continue
-            name = _name(cell.run)
-            if name in self.runs and not self.left(cell.run):
-                self._drop(cell.run)
+        """Take in the cells that are finished in their folders.
+
+        Where a split has one, stored runs of other settings than ``cells`` ask of them make way.
+
+        Raises
+        ------
+        UserError
+            If a cell was asked otherwise than the stored ones of its split.
+        """
+        asked = list(cells)
+        finished = [
+            (cell, left)
+            for cell in asked
+            if (left := cell.run.done(cell.folder)) is not None and self.cell(cell.run, cell.fold) is None
+        ]
+        self._make_way(asked, {cell.run.split for cell, _ in finished})
+        for cell, left in finished:
             table, causal = self._sums_of(cell)
             self.sums = pl.concat([self.sums, table], how="diagonal") if self.sums.height else table
-            run = self.runs.setdefault(name, {"settings": cell.run.settings, "causal": causal, "cells": {}})
-            run["cells"][str(cell.fold)] = left
+            empty = {"settings": cell.run.settings, "causal": causal, "cells": {}}
+            self.runs.setdefault(_name(cell.run), empty)["cells"][str(cell.fold)] = left
 
     def targets(self, split: str) -> list[str]:
         """Targets of the cells of a split."""
         return [target for key in self.identity for one, target in [key.split("/")] if one == split]
 
     def whole(self, runs: Sequence[Run], folds: Sequence[int]) -> list[Run]:
-        """Keep the runs that have all folds, and of them the seeds that all models have that have the first: paired."""
-        there = [run for run in runs if all(self.cell(run, fold) for fold in folds)]
-        finished = {(run.model, run.seed) for run in there}
-        left = {run.seed for run in runs if (run.model, 0) in finished and (run.model, run.seed) not in finished}
-        return [run for run in there if run.seed not in left]
+        """Keep the runs of one split that have all folds, and of them the seeds that all models share."""
+        return of_shared_seeds(runs, [run for run in runs if all(self.cell(run, fold) for fold in folds)])
 
     def compare(
         self,
@@ -173,10 +179,15 @@ class Committed:
     def _of(self, run: Run) -> pl.DataFrame:
         return self.sums.filter(split=run.split, model=run.model, seed=run.seed)
 
-    def _drop(self, run: Run) -> None:
-        del self.runs[_name(run)]
-        same = (pl.col("split") == run.split) & (pl.col("model") == run.model) & (pl.col("seed") == run.seed)
-        self.sums = self.sums.filter(~same)
+    def _make_way(self, asked: Sequence[Cell], splits: Collection[str]) -> None:
+        """Forget the runs of these splits that are asked with other settings, and what a split asked with its last."""
+        for run in dict.fromkeys(cell.run for cell in asked if cell.run.split in splits):
+            if _name(run) in self.runs and not self.left(run):
+                del self.runs[_name(run)]
+                same = (pl.col("split") == run.split) & (pl.col("model") == run.model) & (pl.col("seed") == run.seed)
+                self.sums = self.sums.filter(~same)
+        begun = {name.split("/")[0] for name in self.runs}
+        self.identity = {key: value for key, value in self.identity.items() if key.split("/")[0] in begun}
 
     def _sums_of(self, cell: Cell) -> tuple[pl.DataFrame, bool]:
         """Return the rows of a cell that has just been run, and whether its model is causal."""
@@ -202,7 +213,9 @@ class Committed:
     def _hold_identity(self, key: str, asked: Asked) -> None:
         known = self.identity.setdefault(key, asked.identity)
         if known != asked.identity:
-            raise UserError(f"{asked.name}: asks {asked.identity}, the committed cells {known}; run them anew")
+            raise UserError(
+                f"{asked.name}: asks {asked.identity}, other committed cells {known}; run those anew as well"
+            )
 
     def _asked(self, run: Run, folds: Sequence[int], target: str) -> dict[str, Asked]:
         """Return the pooled test set of each score."""

@@ -12,7 +12,7 @@ from .cells import Run
 from .committed import Committed
 from .grid import Grid
 from .markdown import markdown
-from .pages import HOUSE, how_made, missing
+from .pages import how_made, missing
 from .split_page import BOUNDS, comparison_tables, sizes_table
 from .sweep_page import write_sweep
 from .work import cells_of
@@ -46,9 +46,9 @@ def _of_split(
     lines = ["", f"## Split: {split}"]
     if len({run.model for run in runs}) < 2:
         return [*lines, "", "No two models have finished a seed yet."]
-    baselines = [model for model in grid.models if grid.variant(model).model != HOUSE]
     comparisons = [
-        committed.compare(runs, folds, target, grid.reference, baselines, draws) for target in committed.targets(split)
+        committed.compare(runs, folds, target, grid.reference, grid.baselines, draws)
+        for target in committed.targets(split)
     ]
     lines += [*_in_short(comparisons), *sizes_table(grid, {run: committed.left(run) for run in runs})]
     for comparison in comparisons:

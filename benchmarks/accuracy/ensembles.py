@@ -16,16 +16,14 @@ from .markdown import markdown
 from .split_page import BOUNDS, models_table
 
 
-def ensembles_table(
-    grid: Grid, of_split: Sequence[tuple[Run, Path]], house: str, folder: Path, draws: int
-) -> list[str]:
+def ensembles_table(grid: Grid, of_split: Sequence[tuple[Run, Path]], folder: Path, draws: int) -> list[str]:
     """Return the tables of the ensembles whose seeds are all finished, each against the strongest of baselines.
 
     That is the ensemble of the best baseline on validation, then the mean of all baselines together where there are
     several: models of different families err differently, and their mean is hard to beat.
     """
     places = {model: place for model in grid.ensembles if (place := _ensemble(grid, [model], of_split, folder))}
-    baselines = [model for model in places if grid.variant(model).model != house]
+    baselines = [model for model in places if model in grid.baselines]
     if len(places) < 2 or not baselines:
         return []
     lines = ["", f"### Ensembles of {grid.seeds} seeds"]

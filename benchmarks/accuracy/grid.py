@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SEEDLESS = ("site_mean", "climatology", "nearest_climatology")  # the same whatever the seed
+HOUSE = "raci"  # what the others are baselines of
 CEILING = "kriged_truth"  # no model: what `ceiling.py` knows and no model can
 
 
@@ -70,6 +71,11 @@ class Grid:
     def variant(self, name: str) -> Variant:
         """Return what is run under a name."""
         return self.variants.get(name, Variant(name))
+
+    @property
+    def baselines(self) -> list[str]:
+        """Models that are neither the house's, in whatever variant, nor the ceiling."""
+        return [name for name in self.models if name != CEILING and self.variant(name).model != HOUSE]
 
     @property
     def page(self) -> str:

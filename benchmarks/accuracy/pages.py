@@ -9,16 +9,15 @@ from typing import Any
 from raciflux.atomic import write_text
 
 from .ceiling_page import closed_table, noise_ceiling
-from .cells import Run
+from .cells import Run, of_shared_seeds
 from .ensembles import ensembles_table
-from .grid import Grid
+from .grid import HOUSE, Grid
 from .interval_page import interval_table
 from .split_page import compare_split, models_table, write_split_page
 from .trust_table import trust_table
 from .work import Cell, cells_of, pooled
 from .worlds import pooled_worlds
 
-HOUSE = "raci"
 TUNED = (
     "* hyper-parameters were tuned on the validation clusters of {} of the split {}: every one of these sites is "
     "tested in another fold; likewise for what is called best on validation"
@@ -33,14 +32,16 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
     """
     done = [left for run in runs for fold in run.folds(folder) if (left := run.done(fold))]
     lines = [f"# Accuracy: {name}", "", grid.about, "", *how_made(name, grid, done)]
-    whole = _of_shared_seeds(runs, list(pooled(runs, folder)))
+    places = list(pooled(runs, folder))
+    shared = of_shared_seeds(runs, [run for run, _ in places])
+    whole = [(run, place) for run, place in places if run in shared]
     whole += pooled_worlds(whole, grid.pools, folder)
     for split in (*grid.pools, *grid.splits):
         # The model of the house first: the others are its baselines, and one of them is the best on validation.
         of_split = sorted((one for one in whole if one[0].split == split), key=lambda one: one[0].model != HOUSE)
         if not of_split:
             continue
-        comparisons = compare_split(grid, of_split, HOUSE, draws)
+        comparisons = compare_split(grid, of_split, draws)
         page = grid.file(f"{split}.md")
         write_split_page(name, grid, of_split, comparisons, folder, output / page)
         lines += ["", f"## Split: {split}", "", f"Sizes, both scores and each comparison: [{page}]({page})."]
@@ -52,7 +53,7 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
         ]
         for comparison in comparisons:
             lines += models_table(comparison, comparison.scores[0])
-        lines += ensembles_table(grid, of_split, HOUSE, folder, draws)
+        lines += ensembles_table(grid, of_split, folder, draws)
     lines += [
         "",
         "## Cells",
@@ -87,17 +88,6 @@ def how_made(name: str, grid: Grid, done: Sequence[Mapping[str, Any]]) -> list[s
 def _folds(numbers: Sequence[int]) -> str:
     *but_last, last = map(str, numbers)
     return f"folds {', '.join(but_last)} and {last}" if but_last else f"fold {last}"
-
-
-def _of_shared_seeds(runs: Sequence[Run], whole: Sequence[tuple[Run, Path]]) -> list[tuple[Run, Path]]:
-    """Keep the seeds that every model of a split has finished: seeds are paired, and unequal numbers would not be."""
-    finished = {(run.split, run.model, run.seed) for run, _ in whole}
-    unfinished = {
-        (run.split, run.seed)
-        for run in runs
-        if (run.split, run.model, run.seed) not in finished and (run.split, run.model, 0) in finished
-    }
-    return [(run, place) for run, place in whole if (run.split, run.seed) not in unfinished]
 
 
 def missing(grid: Grid, cells: Sequence[Cell], finished: Callable[[Cell], bool]) -> list[str]:

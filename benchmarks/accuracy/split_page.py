@@ -27,7 +27,7 @@ from .markdown import markdown
 BOUNDS = " ({})"  # how an interval follows its number
 
 
-def compare_split(grid: Grid, of_split: Sequence[tuple[Run, Path]], house: str, draws: int) -> list[Comparison]:
+def compare_split(grid: Grid, of_split: Sequence[tuple[Run, Path]], draws: int) -> list[Comparison]:
     """Hold the runs of a split against one of them, one comparison a target; none of one model.
 
     It is the grid's reference, or else the best baseline on validation. Variants of the model of the house are no
@@ -37,7 +37,7 @@ def compare_split(grid: Grid, of_split: Sequence[tuple[Run, Path]], house: str, 
     models = {run.model: None for run, _ in entering}
     if len(models) < 2:
         return []
-    baselines = [model for model in models if grid.variant(model).model != house]
+    baselines = [model for model in models if model in grid.baselines]
     reference = grid.reference if grid.reference in models else BEST if baselines else None
     places = [place for _, place in entering]
     return list(compare_folders(places, reference=reference, baselines=baselines, draws=draws).values())

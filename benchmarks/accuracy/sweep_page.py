@@ -1,5 +1,6 @@
 """What decides whether retrieval pays: a row a world, the mean over each level of each factor, and a figure."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from .committed import Committed
 from .grid import CEILING, Grid
 from .markdown import markdown
 
-MODEL, ALONE, BASELINE = "raci", "raci_no_retrieval", "lightgbm"
-RETRIEVAL, WHOLE = "retrieval (RACI with − without)", "RACI − LightGBM"
+MODEL, ALONE = "raci", "raci_no_retrieval"
+RETRIEVAL, WHOLE = "retrieval (RACI with − without)", "RACI − baseline"
 WORDS = {
     "towers": "towers",
     "share": "share of hidden variance that neighbours share",
@@ -48,7 +49,7 @@ class Point:
     Attributes
     ----------
     levels : of each factor. km : median distance from a tower to the nearest outside its cluster.
-    gains : by what is gained. r2 : median R2 by model, the ceiling as "".
+    gains : by what is gained. r2 : median R2 by model, the ceiling among them.
     """
 
     levels: dict[str, float]
@@ -66,10 +67,11 @@ def write_sweep(
     output: Path,
 ) -> list[str]:
     """Draw the figure and return the lines of the tables, from the worlds whose models are all finished."""
+    (baseline,) = grid.baselines
     points = [
         point
         for split, levels in grid.design.items()
-        if (point := _point(dict(levels), committed, whole[split], folds[split], draws))
+        if (point := _point(dict(levels), baseline, committed, whole[split], folds[split], draws))
     ]
     if not points:
         return ["", "No world of the sweep is finished yet."]
@@ -77,14 +79,19 @@ def write_sweep(
     _draw(points, figure)
     return [
         *["", "## When retrieval pays", "", f"![Gain by factor]({figure.name})"],
-        *["", *_worlds(points), "", *_levels(points), "", *_reading(points, len(grid.design))],
+        *["", *_worlds(points, baseline), "", *_levels(points), "", *_reading(points, baseline, len(grid.design))],
     ]
 
 
 def _point(
-    levels: dict[str, float], committed: Committed, runs: Sequence[Run], folds: Sequence[int], draws: int
+    levels: dict[str, float],
+    baseline: str,
+    committed: Committed,
+    runs: Sequence[Run],
+    folds: Sequence[int],
+    draws: int,
 ) -> Point | None:
-    of_model = {model: [run for run in runs if run.model == model] for model in (MODEL, ALONE, BASELINE, CEILING)}
+    of_model = {model: [run for run in runs if run.model == model] for model in (MODEL, ALONE, baseline, CEILING)}
     if not all(of_model.values()):
         return None
     oracle = of_model[CEILING][0]
@@ -93,15 +100,15 @@ def _point(
     def against(other: str) -> Comparison:
         return committed.compare([*of_model[MODEL], *of_model[other]], folds, target, other, [other], draws)
 
-    alone, baseline = against(ALONE), against(BASELINE)
+    to_alone, to_baseline = against(ALONE), against(baseline)
     r2 = {
-        line.model: line.estimates["median_r2"].value or float("nan")
-        for comparison in (alone, baseline)
+        line.model: math.nan if (value := line.estimates["median_r2"].value) is None else value
+        for comparison in (to_alone, to_baseline)
         for line in comparison.scores[0].models
     }
-    ceiling = committed.median_r2(oracle, folds, target)[alone.scores[0].score]
-    gains = {RETRIEVAL: _gain(alone, ALONE), WHOLE: _gain(baseline, BASELINE)}
-    return Point(levels, _nearest_km(committed.places(oracle)), gains, r2 | {"": ceiling})
+    r2[CEILING] = committed.median_r2(oracle, folds, target)[to_alone.scores[0].score]
+    gains = {RETRIEVAL: _gain(to_alone, ALONE), WHOLE: _gain(to_baseline, baseline)}
+    return Point(levels, _nearest_km(committed.places(oracle)), gains, r2)
 
 
 def _gain(comparison: Comparison, other: str) -> Gain:
@@ -119,14 +126,14 @@ def _nearest_km(places: pl.DataFrame) -> float:
     return float(np.median(np.where(cluster[:, None] == cluster, np.inf, away).min(1)))
 
 
-def _worlds(points: Sequence[Point]) -> list[str]:
-    header = [*WORDS.values(), "median km to the nearest tower", "R² LightGBM", "R² without retrieval", "R² RACI"]
+def _worlds(points: Sequence[Point], baseline: str) -> list[str]:
+    header = [*WORDS.values(), "median km to the nearest tower", f"R² {baseline}", "R² without retrieval", "R² RACI"]
     header += ["R² ceiling", "closed", f"% RMSE: {RETRIEVAL}", f"% RMSE: {WHOLE}"]
     rows = []
     for point in points:
-        ceiling, baseline = point.r2[""], point.r2[BASELINE]
-        share = f"{closed(point.r2[MODEL], baseline, ceiling):.2f}" if ceiling > baseline else "–"
-        r2 = [f"{point.r2[model]:.3f}" for model in (BASELINE, ALONE, MODEL, "")]
+        below, ceiling = point.r2[baseline], point.r2[CEILING]
+        share = f"{closed(point.r2[MODEL], below, ceiling):.2f}" if ceiling > below else "–"
+        r2 = [f"{point.r2[model]:.3f}" for model in (baseline, ALONE, MODEL, CEILING)]
         levels = [f"{point.levels[factor]:g}" for factor in WORDS]
         rows.append([*levels, f"{point.km:.0f}", *r2, share, *(gain.text for gain in point.gains.values())])
     return markdown(header, rows)
@@ -141,13 +148,14 @@ def _levels(points: Sequence[Point]) -> list[str]:
     return markdown(["factor", "level", f"mean % RMSE: {RETRIEVAL}", f"mean % RMSE: {WHOLE}"], rows)
 
 
-def _reading(points: Sequence[Point], wanted: int) -> list[str]:
+def _reading(points: Sequence[Point], baseline: str, wanted: int) -> list[str]:
     lines = [
+        f"* the baseline is {baseline}",
         "* negative is a gain: mean per-site RMSE, in percent of the model it is held against; intervals 95 % over "
         "clusters and seeds, without adjustment for nine worlds",
         "* any two factors meet in all pairs of their levels, so that a level's mean weighs the others evenly; "
         "interactions cannot be told from the third factor",
-        "* closed: share of the distance in median R² from LightGBM to the ceiling",
+        "* closed: share of the distance in median R² from the baseline to the ceiling",
     ]
     missing = [f"* **{wanted - len(points)} of {wanted} worlds are missing**"] if len(points) < wanted else []
     return [*missing, *lines]
