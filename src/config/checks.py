@@ -7,7 +7,7 @@ from .job_step import job_step
 from .knowledge import check_pair
 from .models import NETWORKS
 from .paper_models import PAPER_HEADS, PAPER_MODELS
-from .raci import RaciConfig
+from .raci import LEVEL_OF_ROLE, RaciConfig
 from .schema import Config
 from .sources import CubeSource, EmbeddedSource, LightUseSource, TableSource
 from .split_names import find_split_file
@@ -175,6 +175,13 @@ def _check_raci(model: RaciConfig) -> None:
     for key, chosen in (("roles", retrieval.roles), ("kinds", retrieval.kinds)):
         if retrieval.enabled and not chosen:
             raise UserError(f"model.retrieval.{key} is empty; take model.retrieval.enabled=false to switch it off")
+    fluxes = [value for value in retrieval.values if value != "inputs"]
+    heard = [LEVEL_OF_ROLE[role] for role in retrieval.roles]
+    if retrieval.enabled and fluxes and not set(fluxes) & set(heard):
+        raise UserError(
+            f"model.retrieval.values asks for {' and '.join(fluxes)}, which model.retrieval.roles="
+            f"[{','.join(retrieval.roles)}] does not read; add {' or '.join(heard)}, or take inputs alone"
+        )
     if retrieval.enabled and retrieval.keys == "learned" and "functional" not in retrieval.kinds:
         raise UserError(
             "model.retrieval.keys=learned finds functional neighbours, and model.retrieval.kinds=[geographic] looks "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .declare import key
 from .trees import ToldTreesConfig
 
+LEVEL_OF_ROLE = {"slow": "statistics", "fast": "responses"}  # what of a flux a neighbour brings in each role
 QUESTIONS = ["unseen", "few_shot", "new_years", "gap"]
 
 

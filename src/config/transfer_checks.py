@@ -152,6 +152,13 @@ def _check_parts(config: Config) -> None:
                 f"transfer.thaw keeps every part of {model} that is not frozen, so that nothing is trained at first; "
                 "leave one out"
             )
+    shown = isinstance(config.model, RaciConfig) and config.model.retrieval.pretrain
+    if "retrieval" in frozen and not shown:
+        raise UserError(
+            "transfer.freeze, or a rate of 0, keeps retrieval as pretrained, and model.retrieval.pretrain=false shows "
+            "the pretraining no neighbours, so that it learns nothing of them; add model.retrieval.pretrain=true, or "
+            "train it"
+        )
 
 
 def _parts(config: Config, model: str) -> list[str]:

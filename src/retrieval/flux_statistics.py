@@ -18,7 +18,6 @@ Doubles = NDArray[np.float64]
 
 PRIOR_DAYS = 30.0  # days of evidence that the shrinkage is worth; single days are not independent
 SITES_AT_ONCE = 256
-LEVEL_OF_ROLE = {"slow": "statistics", "fast": "responses"}  # what of a flux a neighbour brings in each role
 
 
 class FluxStatistics(NamedTuple):

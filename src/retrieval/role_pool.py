@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..config.raci import RetrievalConfig
+from ..config.raci import LEVEL_OF_ROLE, RetrievalConfig
 from ..contracts import Layout
 from .bank import Bank
 from .descriptors import descriptor_width
-from .flux_statistics import LEVEL_OF_ROLE, value_width
+from .flux_statistics import value_width
 from .learned_keys import LearnedKeys
 from .look_up import LookUp, Neighbourhood, NeighbourTable
 

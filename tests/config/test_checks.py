@@ -119,6 +119,16 @@ from raciflux.modules import NETWORKS
             ["model.retrieval.keys=learned", "model.retrieval.kinds=[geographic]"],
             "keys=learned finds functional neighbours, and model.retrieval.kinds=[geographic] looks none up",
         ),
+        (
+            ["model.retrieval.roles=[slow]", "model.retrieval.values=[inputs,responses]"],
+            "values asks for responses, which model.retrieval.roles=[slow] does not read; add statistics",
+        ),
+        (
+            ["model.retrieval.roles=[fast]", "model.retrieval.values=[statistics]"],
+            "values asks for statistics, which model.retrieval.roles=[fast] does not read; add responses",
+        ),
+        (["compare=[]", "transfer.freeze=[retrieval]"], "shows the pretraining no neighbours"),
+        (["compare=[]", "transfer.rates=[retrieval@0]"], "shows the pretraining no neighbours"),
         (["model.own_days.visibility=[]"], "model.own_days.visibility is empty; take model.own_days.enabled=false"),
         (["model.own_days.mixed_effects=0"], "mixed_effects=0 switches off; add model.own_days.trees=0"),
         (["head.kind=quantile", "head.quantiles=20"], "head.quantiles=20 is even, so that no level would be"),
@@ -223,7 +233,13 @@ def test_a_key_that_the_technique_does_not_read_is_refused(override):
         ["data.window.warmup_days=91", "data.window.scored_days=359"],
         ["data.simulation=null", "transfer=scratch"],
         ["data=cropland_gpp", "data.simulation.kind=light_use_efficiency", "transfer=finetune"],
-        ["compare=[site_mean]", "transfer.freeze=[slow_encoder, fast_encoder, retrieval]"],
+        [
+            "compare=[site_mean]",
+            "transfer.freeze=[slow_encoder, fast_encoder, retrieval]",
+            "model.retrieval.pretrain=true",
+        ],
+        ["model.retrieval.roles=[slow]"],  # what the fast role would bring is left out
+        ["model.retrieval.roles=[fast]", "model.retrieval.values=[inputs]"],
         ["transfer.freeze=[slow_encoder]"],
         ["transfer.thaw=[slow_encoder@199]"],
         ["transfer.thaw=[slow_encoder@5]", "transfer.rates=[fast_encoder@0.1, head@0]", "transfer.l2_sp=0.01"],
