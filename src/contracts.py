@@ -148,6 +148,7 @@ class VisibleSet:
     known: NDArray[np.bool_]  # (site, day, target): training sites and period, trainable days
     cluster: NDArray[np.int64]  # (site,)
     question: Question = "unseen"
+    blocks: bool = False  # clusters are blocks of a grid's cells: whatever touches a hidden one is hidden with it
 
 
 @dataclass(frozen=True)

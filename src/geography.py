@@ -9,6 +9,8 @@ from scipy.spatial import cKDTree
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius R1 of the Earth, km (Moritz 2000, Geodetic Reference System 1980)."""
 
+BORDER_DEGREES = 0.5  # cells this close to a held-out one, or one cell of a coarser grid, are used by nobody
+
 
 def haversine_km(lat1: ArrayLike, lon1: ArrayLike, lat2: ArrayLike, lon2: ArrayLike) -> NDArray[np.float64]:
     """Great-circle distance in km between points in degrees; arguments broadcast.
@@ -33,6 +35,25 @@ def cells_that_hold(
     north = np.abs(places_lat[None] - lat[:, None])
     east = np.abs((places_lon[None] - lon[:, None] + 180.0) % 360.0 - 180.0)
     return np.asarray((north <= height[:, None] / 2) & (east <= width[:, None] / 2))
+
+
+def touching_cells(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Pairs (pair, 2) of cells of one grid, by their centres, that lie within one cell of each other, round the globe.
+
+    A cell is as wide as the grid's spacing, at least ``BORDER_DEGREES``.
+    """
+    width = np.array([_spacing(lat), _spacing(lon)])
+    east = lon % 360.0
+    places = np.stack([lat, np.where(east < 360.0, east, 0.0)], axis=-1) / width
+    tree = cKDTree(places, boxsize=[0.0, 360.0 / width[1]])  # latitudes do not close to a ring
+    return np.asarray(tree.query_pairs(1.0, p=np.inf, output_type="ndarray"), np.int64)
+
+
+def _spacing(degrees: NDArray[np.float64]) -> float:
+    """Distance between the rows or columns of a grid; of a fine one, and of places on no grid, ``BORDER_DEGREES``."""
+    steps = np.diff(np.unique(np.round(degrees, 3)))
+    spacing = float(steps.min()) + 1e-3 if len(steps) else 0.0  # positions were rounded
+    return max(BORDER_DEGREES, spacing)
 
 
 def unit_vectors(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raciflux.geography import EARTH_RADIUS_KM, haversine_km, tower_clusters, unit_vectors
+from raciflux.geography import EARTH_RADIUS_KM, haversine_km, touching_cells, tower_clusters, unit_vectors
 
 HALF_WAY_ROUND = np.pi * EARTH_RADIUS_KM
 place = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
@@ -35,6 +35,23 @@ def test_agrees_with_the_chord(a, b):
 def test_near_points_keep_their_precision():
     metre = 1 / (1000 * np.radians(1) * EARTH_RADIUS_KM)
     assert haversine_km(45, 7, 45 + metre, 7) == pytest.approx(1e-3, rel=1e-6)
+
+
+@given(
+    spacing=st.sampled_from([0.25, 0.5, 1.0, 2.0]),
+    west=st.sampled_from([-180.0, -0.5, 359.0]),
+    kept=st.lists(st.booleans(), min_size=60, max_size=60),
+)
+def test_cells_touch_that_are_within_one_cell_round_the_globe(spacing, west, kept):
+    rows, columns = np.meshgrid(np.arange(6), np.arange(-5, 5), indexing="ij")
+    lat, lon = 88.0 - spacing * rows.ravel()[kept], west + spacing * (columns.ravel()[kept] + 0.5)
+    pairs = {tuple(pair) for pair in np.sort(touching_cells(lat, lon), axis=1).tolist()}
+    north = np.abs(lat[:, None] - lat)
+    east = np.abs((lon[:, None] - lon + 180.0) % 360.0 - 180.0)
+    found = [np.diff(np.unique(degrees)) for degrees in (lat, lon)]
+    height, width = (max(0.5, steps.min() if len(steps) else 0.0) for steps in found)
+    near = np.triu((north < height + 0.01) & (east < width + 0.01), 1)
+    assert pairs == {tuple(pair) for pair in np.argwhere(near).tolist()}
 
 
 def test_clusters_chain_cross_the_antimeridian_and_count_by_first_appearance():

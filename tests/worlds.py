@@ -17,8 +17,7 @@ from raciflux.datamodules.cube import attributes
 from raciflux.datamodules.roles import choose
 from raciflux.datamodules.split_draws import draw
 from raciflux.datamodules.splits import Split
-from raciflux.datamodules.towers import describe_towers
-from raciflux.geography import tower_clusters
+from raciflux.datamodules.towers import clusters_of, describe_towers
 from raciflux.workflow.stages import quiet
 
 SHARE = {"units": "1"}
@@ -128,7 +127,7 @@ def poisoned(cube: xr.Dataset, days: np.ndarray, names: Sequence[str]) -> xr.Dat
 
 
 def clusters(cube: xr.Dataset) -> np.ndarray:
-    return tower_clusters(cube["lat"].to_numpy(), cube["lon"].to_numpy(), CLUSTER_KM)
+    return clusters_of(cube, CLUSTER_KM)
 
 
 def tiny_split(cube: xr.Dataset, fold: int = 0) -> Split:

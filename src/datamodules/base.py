@@ -19,6 +19,7 @@ from .resident import Part, ResidentArrays
 from .roles import SLOW_COVERAGE, SLOW_SPANS, Pair, Roles, scored_days
 from .scaling import Scaler
 from .splits import Split
+from .towers import is_grid
 from .windows import FixedTiling, Indices, RandomTiling
 
 PART_OF_STAGE: dict[RunningStage | None, Part] = {
@@ -61,6 +62,7 @@ class FluxDataModule(lightning.LightningDataModule):
         super().__init__()
         self.cube = with_sun(cube)
         self.cluster = cluster
+        self.blocks = is_grid(cube) and config.split.cluster_km > 0
         self.roles = roles
         self.split = split
         self.batch_size = batch_size
@@ -142,7 +144,7 @@ class FluxDataModule(lightning.LightningDataModule):
             static_mask=self.arrays.static_mask.cpu().numpy() > 0,
             classes=self.arrays.classes.cpu().numpy(),
             target=np.where(self.trainable, flux, np.float32(0.0)),
-            visible=VisibleSet(self.trainable, self.cluster, self.split.question),
+            visible=VisibleSet(self.trainable, self.cluster, self.split.question, self.blocks),
             stopping=self.stopping,
             stopping_target=np.where(self.stopping, flux, np.float32(0.0)),
             train_sites=self.train_sites,

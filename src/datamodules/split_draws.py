@@ -58,11 +58,11 @@ def draw(config: SplitConfig, fold: int, towers: Towers) -> Split:
 
 def without_border(split: Split, towers: Towers) -> Split:
     """Leave out the training and validation cells that touch what is held out; towers and splits in time stay whole."""
-    if towers.lat is None or towers.lon is None or split.periods:
+    if towers.cells is None or split.periods:
         return split
     tested, validated = (split.members(part, towers.site_id) for part in ("test", "validation"))
-    touches_test = set(towers.site_id[beside(towers.lat, towers.lon, tested)].tolist())
-    touches_any = set(towers.site_id[beside(towers.lat, towers.lon, tested | validated)].tolist())
+    touches_test = set(towers.site_id[beside(*towers.cells, tested)].tolist())
+    touches_any = set(towers.site_id[beside(*towers.cells, tested | validated)].tolist())
     return replace(
         split,
         train=tuple(name for name in split.train if name not in touches_any),

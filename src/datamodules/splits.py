@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from ..atomic import write_text
 from ..contracts import Question
 from ..errors import UserError
-from ..geography import cells_that_hold, haversine_km
+from ..geography import cells_that_hold, haversine_km, touching_cells
 
 PARTS = ("train", "validation", "test")
 BLOCK_DEGREES = 5.0  # grids are split in blocks of this side (docs/architecture.md, rule 2)
-BLOCK_BORDER_DEGREES = 0.5  # cells this close to a held-out block, or one cell of a coarser grid, are used by nobody
 
 
 @dataclass(frozen=True)
@@ -133,18 +131,10 @@ def simulation_split(
 
 def beside(lat: NDArray[np.float64], lon: NDArray[np.float64], held: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mask (site,) of the cells of a grid that are held out or lie within one cell of one that is."""
-    width = np.maximum([_border(lat), _border(lon)], 1e-9)  # degrees
-    places = np.stack([lat, lon], axis=-1)
-    round_the_world = [places[held] + [0.0, turn] for turn in (-360.0, 0.0, 360.0)]
-    distance, _ = cKDTree(np.concatenate(round_the_world) / width).query(places / width, p=np.inf)
-    return np.asarray(distance <= 1.0)
-
-
-def _border(degrees: NDArray[np.float64]) -> float:
-    """Width of one cell: of a coarse grid its spacing, else half a degree; places on no grid have no spacing."""
-    steps = np.diff(np.unique(np.round(degrees, 3)))
-    spacing = float(steps.min()) + 1e-3 if len(steps) else 0.0  # positions were rounded
-    return max(BLOCK_BORDER_DEGREES, spacing)
+    one, other = touching_cells(lat, lon).T
+    near = held.copy()
+    near[one[held[other]]] = near[other[held[one]]] = True
+    return near
 
 
 def grid_blocks(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -38,6 +38,11 @@ class Towers:
     lat: NDArray[np.float64] | None = None
     lon: NDArray[np.float64] | None = None
 
+    @property
+    def cells(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """lat, lon (site,) of the cells of a grid; None of towers."""
+        return None if self.lat is None or self.lon is None else (self.lat, self.lon)
+
 
 def clusters_of(cube: xr.Dataset, km: float) -> NDArray[np.int64]:
     """Return the cluster (site,) of each place: of towers by distance, of the cells of a grid by block of 5 degrees.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..contracts import TrainingView
 from .bank import ROLES, Bank
 from .index import Exclusion, functional
-from .visibility import and_closer_than
+from .visibility import and_closer_than, of_own_cluster
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -45,9 +45,10 @@ def applicability(bank: Bank, view: TrainingView, same_cube: bool, exclude_km: f
         If the view's inputs are not the bank's.
     """
     described, hidden = bank.describe(view), bank.hidden_from(view, same_cube, exclude_km)
-    own_cluster = Exclusion.same_code(bank.cluster, bank.cluster)
+    places = (bank.lat, bank.lon)
+    own_cluster = of_own_cluster(places, bank.cluster, places, bank.cluster, bank.blocks)
     if exclude_km:
-        own_cluster = and_closer_than(own_cluster, (bank.lat, bank.lon), (bank.lat, bank.lon), exclude_km)
+        own_cluster = and_closer_than(own_cluster, places, places, exclude_km)
     scores = {}
     for role in ROLES:
         keys = bank.keys[role]

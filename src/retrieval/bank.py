@@ -17,7 +17,7 @@ from .descriptors import Standard, describe, descriptors
 from .flux_statistics import flux_statistics
 from .index import Exclusion
 from .look_up import LookUp, NeighbourTable
-from .visibility import and_closer_than, near_or_namesake
+from .visibility import and_closer_than, near_or_namesake, of_own_cluster
 
 ROLES = ("slow", "fast")
 FORMAT = 2  # of the saved file
@@ -41,6 +41,7 @@ class Bank:
     lon: Doubles  # (entry,)
     cluster: Codes  # (entry,)
     cluster_km: float
+    blocks: bool  # whether clusters are blocks of a grid
     signature: str  # what the descriptors and values are made of
     standards: Mapping[str, Standard]  # role
     keys: Mapping[str, Floats]  # role: (entry, descriptor_width)
@@ -64,6 +65,7 @@ class Bank:
             lon=view.lon[entries].astype(np.float64),
             cluster=view.visible.cluster[entries].astype(np.int64),
             cluster_km=float(cluster_km),
+            blocks=view.visible.blocks,
             signature=_signature(view.layout),
             standards=standards,
             keys={role: every[role][entries] for role in ROLES},
@@ -78,8 +80,8 @@ class Bank:
         Parameters
         ----------
         same_cube : whether ``view`` shares its cluster codes with the cube this bank was built from. If so, entries of
-            the query's cluster are hidden. If not, those entries are, with their whole clusters, that bear the query's
-            site_id or stand closer than ``cluster_km``.
+            the query's cluster are hidden, and those that touch a block of a grid with it. If not, those entries are,
+            with their whole clusters, that bear the query's site_id or stand closer than ``cluster_km``.
 
         Raises
         ------
@@ -120,7 +122,8 @@ class Bank:
     def hidden_from(self, view: TrainingView, same_cube: bool, exclude_km: float = 0.0) -> Exclusion:
         """Tell which entries each site of ``view`` may not see: see ``look_up``, and those closer than a distance."""
         if same_cube:
-            hidden = Exclusion.same_code(view.visible.cluster, self.cluster)
+            here, there = (view.lat, view.lon), (self.lat, self.lon)
+            hidden = of_own_cluster(here, view.visible.cluster, there, self.cluster, self.blocks)
         else:
             entries = (self.site_id, self.lat, self.lon)
             hidden = near_or_namesake((view.site_id, view.lat, view.lon), entries, self.cluster, self.cluster_km)
@@ -131,7 +134,7 @@ class Bank:
     def save(self, path: Path) -> None:
         """Write one ``.npz``, whole or not at all."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in PLAIN}
-        arrays |= {"cluster_km": self.cluster_km, "signature": self.signature, "format": FORMAT}
+        arrays |= {"cluster_km": self.cluster_km, "blocks": self.blocks, "signature": self.signature, "format": FORMAT}
         for role in ROLES:
             arrays |= {f"{role}_keys": self.keys[role], f"{role}_values": self.values[role]}
             arrays |= {f"{role}_mean": self.standards[role].mean, f"{role}_spread": self.standards[role].spread}
@@ -155,6 +158,7 @@ class Bank:
             return cls(
                 **{name: stored[name] for name in PLAIN},
                 cluster_km=float(stored["cluster_km"]),
+                blocks=bool(stored.get("blocks", False)),  # what older runs saved does not say
                 signature=str(stored["signature"]),
                 standards={role: Standard(stored[f"{role}_mean"], stored[f"{role}_spread"]) for role in ROLES},
                 keys={role: stored[f"{role}_keys"] for role in ROLES},

@@ -1,10 +1,10 @@
-"""Who is who, and who is hidden from whom, when a cube is asked that shares no cluster codes with the bank."""
+"""Who is who, and who is hidden from whom: in the cube that a bank was built of, and in another."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ..geography import EARTH_RADIUS_KM, haversine_km, unit_vectors
+from ..geography import EARTH_RADIUS_KM, haversine_km, touching_cells, unit_vectors
 from .index import Exclusion
 
 Codes = NDArray[np.int64]
@@ -12,6 +12,29 @@ Positions = tuple[NDArray[np.float64], NDArray[np.float64]]  # lat, lon
 Places = tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]  # site_id, lat, lon
 
 SAME_PLACE_KM = 1.0  # a namesake farther away is another site
+
+
+def of_own_cluster(
+    queries: Positions, query_cluster: Codes, entries: Positions, entry_cluster: Codes, blocks: bool
+) -> Exclusion:
+    """Hide from each query the entries of its own cluster, all of one cube.
+
+    Parameters
+    ----------
+    blocks : whether clusters are blocks of a grid: entries that touch a queried cell of the block are hidden as well,
+        as from a block that is held out for a test.
+    """
+    own = Exclusion.same_code(query_cluster, entry_cluster)
+    if not blocks:
+        return own
+    lat, lon = (np.concatenate(of_both) for of_both in zip(queries, entries, strict=True))
+    pairs = np.sort(touching_cells(lat, lon), axis=1)
+    count = len(query_cluster)
+    query, entry = pairs[(pairs[:, 0] < count) & (pairs[:, 1] >= count)].T
+    order = np.argsort(own.group[query], kind="stable")
+    ends = np.cumsum(np.bincount(own.group[query], minlength=len(own.hidden)))
+    border = np.split(entry[order] - count, ends[:-1])
+    return Exclusion(own.group, tuple(map(np.union1d, own.hidden, border)))
 
 
 def near_or_namesake(queries: Places, entries: Places, cluster: Codes, km: float) -> Exclusion:

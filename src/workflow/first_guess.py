@@ -2,7 +2,8 @@
 
 What the network learns of own days it learns from errors at training sites, where trees that were grown on those very
 days would show none. So the training sites are dealt into parts, and each is guessed by trees grown without it: by
-clusters where unseen sites are asked, by years where new years of known sites are.
+clusters where unseen sites are asked (of a grid, without the cells that touch them), by years where new years of known
+sites are.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from ..config.schema import Config
 from ..config.trees import NeighbourTreesConfig
 from ..contracts import TrainingView
 from ..datamodules.base import FluxDataModule
+from ..datamodules.splits import beside
 from ..modules.baselines.boosted_trees import BoostedTrees
 from ..modules.baselines.neighbour_trees import NeighbourTrees
 from ..retrieval.bank import Bank
@@ -99,14 +101,17 @@ def _told(
 
 def _shares(model: RaciConfig, view: TrainingView) -> Iterator[tuple[str, TrainingView, Days]]:
     """Yield the name of some trees, what they may learn from, and which days (site, day) they are asked about."""
-    part = np.full(view.driver_days.shape, -1)
+    part, in_time = np.full(view.driver_days.shape, -1), view.visible.question == "new_years"
     if model.own_days.enabled:
-        in_time, parts = view.visible.question == "new_years", model.first_guess.parts
+        parts = model.first_guess.parts
         part = _by_years(np.asarray(view.visible.known.any(-1)), view, parts) if in_time else _by_clusters(view, parts)
     yield ALL, view, part < 0
     for number in np.unique(part[part >= 0]):
         mine = part == number
         known = view.visible.known & ~mine[..., None]
+        if view.visible.blocks and not in_time:
+            away = known & ~beside(view.lat, view.lon, mine.any(1))[:, None, None]
+            known = away if away.any() else known  # of a grid of a few blocks nothing is away from the others
         target = np.where(known, view.target, np.float32(0.0))
         learnt = replace(view, visible=replace(view.visible, known=known), target=target)
         yield f"part{number}", learnt, mine

@@ -20,7 +20,7 @@ from ..modules import TRAINABLE
 from ..threads import take
 from .applicability import with_every_threshold
 from .calibration import calibrate_fold, with_interval
-from .calibration_parts import calibration_parts
+from .calibration_parts import inner_splits
 from .folder import write_identity
 from .learn import learn
 from .negative_transfer import hold_against_scratch, is_held
@@ -94,10 +94,10 @@ def _calibrate(
     config: Config, prepared: Prepared, split: Split, folder: Path, progress: RunProgress
 ) -> dict[str, Calibration]:
     """Learn the width of each target's intervals from models that did not train on the clusters they predict."""
-    described, targets, keys = prepared.described, prepared.roles.targets, config.calibration
+    targets = prepared.roles.targets
     alone = replace(config.transfer, against_scratch=False)
     quiet = replace(config, logger=replace(config.logger, wandb="disabled"), transfer=alone)
-    inner = calibration_parts(split, described.site_id, described.cluster, keys.parts, config.data.split.seed)
+    inner = inner_splits(config, split, prepared.described)
     places = [folder / "calibration" / f"part{number}" for number in range(len(inner))]
     for part, place in zip(inner, places, strict=True):
         place.mkdir(parents=True, exist_ok=True)

@@ -233,11 +233,7 @@ def test_a_key_that_the_technique_does_not_read_is_refused(override):
         ["data.window.warmup_days=91", "data.window.scored_days=359"],
         ["data.simulation=null", "transfer=scratch"],
         ["data=cropland_gpp", "data.simulation.kind=light_use_efficiency", "transfer=finetune"],
-        [
-            "compare=[site_mean]",
-            "transfer.freeze=[slow_encoder, fast_encoder, retrieval]",
-            "model.retrieval.pretrain=true",
-        ],
+        ["compare=[]", "transfer.freeze=[fast_encoder, retrieval]", "model.retrieval.pretrain=true"],
         ["model.retrieval.roles=[slow]"],  # what the fast role would bring is left out
         ["model.retrieval.roles=[fast]", "model.retrieval.values=[inputs]"],
         ["transfer.freeze=[slow_encoder]"],

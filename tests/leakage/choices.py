@@ -127,13 +127,13 @@ def unguarded(patch: pytest.MonkeyPatch) -> None:
 
 
 def calibrated_on_stopping_clusters(patch: pytest.MonkeyPatch, guarded: bool = False) -> None:
-    parts = train.calibration_parts
+    parts = train.inner_splits
     unguarded(patch)
 
-    def with_validation(split, *given):
-        return parts(replace(split, train=(*split.train, *split.validation)), *given)
+    def with_validation(config, split, described):
+        return parts(config, replace(split, train=(*split.train, *split.validation)), described)
 
-    patch.setattr(train, "calibration_parts", with_validation)
+    patch.setattr(train, "inner_splits", with_validation)
     if not guarded:
         fold = train.calibrate_fold
         allowed = lambda split: replace(split, train=(*split.train, *split.validation))  # noqa: E731
@@ -141,29 +141,29 @@ def calibrated_on_stopping_clusters(patch: pytest.MonkeyPatch, guarded: bool = F
 
 
 def calibrated_on_test_clusters(patch: pytest.MonkeyPatch) -> None:
-    parts = train.calibration_parts
+    parts = train.inner_splits
     unguarded(patch)
     swapped = lambda split: replace(split, train=(*split.train, *split.test))  # noqa: E731
-    patch.setattr(train, "calibration_parts", lambda split, *given: parts(swapped(split), *given))
+    patch.setattr(train, "inner_splits", lambda config, split, *given: parts(config, swapped(split), *given))
 
 
 def calibrated_by_site(patch: pytest.MonkeyPatch) -> None:
-    parts = train.calibration_parts
+    parts = train.inner_splits
 
-    def blind(split, site_id, cluster, *given):
-        return parts(split, site_id, np.arange(len(cluster)), *given)
+    def blind(config, split, described):
+        return parts(config, split, replace(described, cluster=np.arange(len(described.cluster))))
 
-    patch.setattr(train, "calibration_parts", blind)
+    patch.setattr(train, "inner_splits", blind)
 
 
 def calibrated_in_sample(patch: pytest.MonkeyPatch) -> None:
     """Each part is predicted by a model that trained on it."""
-    parts = train.calibration_parts
+    parts = train.inner_splits
 
-    def in_sample(split, *given):
-        return [replace(part, train=(*part.train, *part.test)) for part in parts(split, *given)]
+    def in_sample(*given):
+        return [replace(part, train=(*part.train, *part.test)) for part in parts(*given)]
 
-    patch.setattr(train, "calibration_parts", in_sample)
+    patch.setattr(train, "inner_splits", in_sample)
 
 
 CALIBRATED = {

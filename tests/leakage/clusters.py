@@ -140,7 +140,7 @@ def cells_dealt_one_by_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_border(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(splits, "_border", lambda degrees: 0.0)
+    patch.setattr(splits, "touching_cells", lambda lat, lon: np.empty((0, 2), np.int64))
 
 
 BLOCKS = {

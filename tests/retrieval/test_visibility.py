@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raciflux.datamodules.splits import grid_blocks
 from raciflux.geography import haversine_km
 from raciflux.retrieval.index import Exclusion
-from raciflux.retrieval.visibility import and_closer_than
+from raciflux.retrieval.visibility import and_closer_than, of_own_cluster
 
 
 @settings(deadline=None, max_examples=40)
@@ -27,6 +28,19 @@ def test_queries_that_may_see_the_same_are_searched_together():
     found = and_closer_than(Exclusion.nothing(6), everywhere, (np.zeros(1), np.zeros(1)), 10.0)
     assert len(found.hidden) == 2
     assert found.group.tolist() == [0, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_of_a_block_of_cells_what_touches_it_is_hidden_with_it(blocks):
+    lat, lon = (each.ravel() for each in np.meshgrid(np.arange(0.5, 9, 1.0), np.arange(-179.5, -165, 1.0)))
+    block = grid_blocks(lat, lon)
+    known = np.random.default_rng(0).permutation(len(lat))[:100]
+    found = of_own_cluster((lat, lon), block, (lat[known], lon[known]), block[known], blocks)
+    for q in range(len(lat)):
+        mates = block == block[q]
+        apart = np.maximum(np.abs(lat[known][:, None] - lat[mates]), np.abs(lon[known][:, None] - lon[mates])).min(1)
+        assert found.hidden[found.group[q]].tolist() == np.flatnonzero(apart < (1.5 if blocks else 0.5)).tolist()
+    assert len(found.hidden) == len(np.unique(block)), "one search a block"
 
 
 @pytest.mark.parametrize("km", [0.0, 1e-9])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from raciflux.datamodules.splits import Split
+from raciflux.datamodules.splits import Split, grid_blocks
 from raciflux.errors import UserError
 from raciflux.workflow.calibration_parts import calibration_parts, check_part
 
@@ -67,6 +67,24 @@ def test_parts_differ_by_no_more_sites_than_the_largest_cluster(drawn, parts):
     assume(len(labelled_clusters(split, site_id, cluster)) >= parts)
     sizes = [len(part.test) for part in calibration_parts(split, site_id, cluster, parts, seed=0)]
     assert max(sizes) - min(sizes) <= np.bincount(cluster).max()
+
+
+def test_no_cell_is_trained_on_that_touches_a_calibrating_one():
+    lat, lon = (each.ravel() for each in np.meshgrid(np.arange(0.5, 30, 1.0), np.arange(0.5, 40, 1.0)))
+    cluster, site_id = grid_blocks(lat, lon), names(len(lat))
+    tested, validating = np.isin(cluster, cluster[:1]), np.isin(cluster, cluster[-1:])
+    split = Split.from_masks(0, site_id, train=~(tested | validating), validation=validating, test=tested)
+    for part in calibration_parts(split, site_id, cluster, 3, 0, (lat, lon)):
+        train, test = (part.members(name, site_id) for name in ("train", "test"))
+        gap = np.maximum(np.abs(lat[train][:, None] - lat[test]), np.abs(lon[train][:, None] - lon[test]))
+        assert gap.min() > 1.5 and train.sum() > 100
+        border = replace(part, train=tuple(site_id[~(test | tested | validating)]))
+        with pytest.raises(ValueError, match="touches a calibrating one"):
+            check_part(border, split, site_id, cluster, (lat, lon))
+    with pytest.raises(UserError, match="touch the blocks of one part"):
+        few = (lon < 10) & (lat < 5) & ~tested
+        small = Split.from_masks(0, site_id, train=few, validation=validating, test=tested)
+        calibration_parts(small, site_id, np.arange(len(site_id)), 2, 0, (lat, lon))
 
 
 def test_parts_are_seeded():

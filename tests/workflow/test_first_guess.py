@@ -159,3 +159,22 @@ def test_one_cluster_is_enough(tmp_path):
     guess = guessed(cube, few, tmp_path)
     asked = tiny_data(cube, few).predictable & tiny_data(cube, few).test_days
     assert np.isfinite(guess[asked]).all()
+
+
+@pytest.mark.parametrize(("neighbour", "heard"), [(4, False), (3, True)])
+def test_a_cell_is_guessed_by_trees_that_saw_no_cell_beside_its_block(tmp_path, neighbour, heard):
+    """Of a row of cells the first five are a block, and the fifth touches the next."""
+    row = {"lat": ("site", np.full(12, 40.5)), "lon": ("site", 0.5 + np.arange(12.0))}
+    cube = carbon_cube().assign_coords(row).assign_attrs(places="cells")
+    number = np.arange(12)
+    split = Split.from_masks(
+        0, cube["site_id"].to_numpy(), train=number < 8, validation=np.isin(number, [9, 10]), test=number == 11
+    )
+    data = tiny_data(cube, split)
+    days = np.repeat((number == neighbour)[:, None], cube.sizes["time"], axis=1)
+    model = replace(RACI, retrieval=replace(RACI.retrieval, enabled=False))
+    before = guessed(cube, split, tmp_path / "a", model)
+    after = guessed(poisoned(cube, days, ("GPP",)), split, tmp_path / "b", model, scaler=data.scaler)
+    asked = data.predictable & ((number >= 5) & (number < 8))[:, None]
+    assert np.isfinite(before[asked]).all()
+    assert (after[asked] != before[asked]).any() == heard

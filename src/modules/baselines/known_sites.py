@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...contracts import TrainingView
 from ...errors import UserError
 from ...retrieval.index import Exclusion
-from ...retrieval.visibility import near_or_namesake, same_site
+from ...retrieval.visibility import near_or_namesake, of_own_cluster, same_site
 
 Codes = NDArray[np.int64]
 
@@ -51,7 +51,8 @@ class KnownSites:
             those clusters are that hold its namesake or a site closer than ``cluster_km``.
         """
         if same_cube:
-            return Exclusion.same_code(view.visible.cluster, self.cluster)
+            here, there = (view.lat, view.lon), (self.lat, self.lon)
+            return of_own_cluster(here, view.visible.cluster, there, self.cluster, view.visible.blocks)
         asked, known = (view.site_id, view.lat, view.lon), (self.site_id, self.lat, self.lon)
         return near_or_namesake(asked, known, self.cluster, self.cluster_km)
 
