@@ -21,6 +21,7 @@ from ..datamodules.paired import PairedDomains
 from ..datamodules.scaling import Scaler
 from ..datamodules.splits import Split
 from ..modules import TRAINABLE
+from ..modules.balance import Balance
 from ..modules.flux_module import DomainLoss
 from ..transfer import JointTraining, fine_tuning
 from ..transfer.joint import Adversarial, Mixed, Reweighted
@@ -185,12 +186,15 @@ def _met(config: Config, folder: Path, cube: xr.Dataset) -> xr.Dataset:
     """Let the simulation's series in a cube meet the observed fluxes.
 
     A day without one stays missing, as any driver may be; what is left of a flux (``residual``) needs a value to start
-    from on every day, and takes the mean of training days.
+    from on every day, and takes the mean of training days. Fluxes that are predicted in balance start from one that is
+    closed, whatever else the simulation counts to its net exchange (fire, harvest).
     """
     names, moments = PAIRS[config.data.pair].pair.targets, folder / SERIES
     flux = series_of(cube, names)
     if config.transfer.name == "residual":
         flux = filled(flux, names, moments)
+        balance = Balance.among(names)
+        flux = flux if balance is None else balance.closed(flux)
     if config.transfer.align == "moments":
         flux = aligned(flux, names, moments)
     return with_simulated(cube, {name: flux[..., i] for i, name in enumerate(names)})

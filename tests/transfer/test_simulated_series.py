@@ -16,20 +16,21 @@ from raciflux.config.sources import CubeSource
 from raciflux.config.trainings import pretrainings
 from raciflux.datamodules import PAIRS
 from raciflux.datamodules.cube import write_zarr
+from raciflux.datamodules.roles import choose
 from raciflux.datamodules.scaling import Scaler
 from raciflux.datamodules.sources import read
 from raciflux.errors import UserError
 from raciflux.workflow.apply import finished_run, predict_cube
 from raciflux.workflow.blocks import predict_in_blocks
-from raciflux.workflow.learn import Learned
+from raciflux.workflow.learn import Learned, learn
 from raciflux.workflow.prepare import Prepared, prepare
 from raciflux.workflow.progress import RunProgress
 from raciflux.workflow.simulated_series import places_at, with_series
 from raciflux.workflow.train import run_all, total_steps
 from raciflux.workflow.trained_folds import trained_folds
-from two_domains import CONFIG, PAIR, simulated_cube, transferred
+from two_domains import CONFIG, PAIR, prepared_of, simulated_cube, transferred
 
-from worlds import carbon_cube, tiny_cube, tiny_split
+from worlds import balance_cube, carbon_cube, tiny_cube, tiny_split
 
 DAYS = 400  # of the towers' 731 that the simulation covers
 RACI = RaciConfig(hidden=6, regime=4, embedding=3, retrieval=RetrievalConfig(neighbours=2, width=3))
@@ -192,6 +193,22 @@ def test_where_it_is_missing_the_rest_starts_from_its_mean(tmp_path, align):
     of = json.loads((tmp_path / "run" / "simulated_flux.json").read_text())["GPP"]
     assert data.base[:, DAYS:] == pytest.approx(of["observed_mean" if align == "moments" else "simulated_mean"])
     assert of["observed_mean"] < of["simulated_mean"] - 4.0
+
+
+@pytest.mark.parametrize("model", ["lstm", "trees"])
+def test_fluxes_in_balance_start_from_a_balance_and_keep_it(tmp_path, model):
+    """The simulation counts fires to its net exchange and knows RECO of fewer days than GPP."""
+    towers, pair = balance_cube(), PAIRS["carbon_balance"].pair
+    simulation = towers.assign(NEE=towers["NEE"] + 0.7).isel(time=slice(DAYS))
+    config = replace(MODELS[model], data=replace(CONFIG.data, pair=pair.name), output=str(tmp_path))
+    series = {"name": "residual", "simulated_flux": "series", "align": "units"}
+    config = replace(config, transfer=replace(config.transfer, **series))
+    prepared = replace(prepared_of(towers, simulation), roles=choose(pair, [towers]))
+    prepared = replace(prepared, towers=with_series(towers, simulation, pair), simulation=None)
+    flux = learn(config, prepared, tiny_split(towers), tmp_path, RunProgress(1, False, speaks=False)).predicted.flux
+    gpp, reco, nee = (flux[..., pair.targets.index(name)] for name in ("GPP", "RECO", "NEE"))
+    assert np.isfinite(nee).any()
+    np.testing.assert_allclose(nee, reco - gpp, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["lstm", "trees"])
