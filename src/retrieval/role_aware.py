@@ -95,9 +95,9 @@ class RoleAwareRetrieval(nn.Module):
                 blind.enter_context(pool.finding_nobody())
             yield
 
-    def weights(self, batch: Batch) -> dict[str, Attention]:
-        """Tell, for each role, which neighbours the context is made of and in which proportion."""
-        return {role: pool.look(batch["site"])[0] for role, pool in self._pools()}
+    def weights(self, site: Tensor) -> dict[str, Attention]:
+        """Tell, for each role, which neighbours the context of each site (batch,) is made of, in which proportion."""
+        return {role: pool.look(site)[0] for role, pool in self._pools()}
 
     def cost(self) -> dict[str, float]:
         """Tell what searching with learned keys has cost since this module was made; for the log."""

@@ -34,10 +34,9 @@ def shown_neighbours(data: FluxDataModule, module: FluxModule, bank: Bank) -> pl
     site_id, lat, lon = (data.cube[name].to_numpy() for name in ("site_id", "lat", "lon"))
     tested = np.flatnonzero(data.split.members("test", site_id))
     module.eval()
-    batch = data.arrays.gather(torch.tensor([[site, 0] for site in tested], device=data.arrays.fast.device), "test")
     rows = []
     with torch.no_grad():
-        shown = retrieval.weights(batch)
+        shown = retrieval.weights(torch.from_numpy(tested).to(data.arrays.fast.device))
     for role, attention in shown.items():
         kinds = retrieval.kinds
         entry, weight = attention.entry.cpu().numpy(), attention.weight[:, :-1].cpu().numpy()

@@ -30,7 +30,7 @@ def test_daily_is_the_weighted_mean_of_the_neighbours_responses(two_targets):
     said = daily(network, window).detach().numpy()
     terms = ResponseBasis(two_targets.layout)(window["fast"], window["fast_mask"]).numpy()
     for place, role in enumerate(CONFIG.roles):
-        entry, weight = (each.detach().numpy() for each in network.weights(window)[role])
+        entry, weight = (each.detach().numpy() for each in network.weights(window["site"])[role])
         for row in range(2):
             functions = bank.coefficients[entry[row]]  # (neighbour, target, term)
             mean = np.einsum("n,ntk,dk->dt", weight[row, :-1], functions, terms[row])
@@ -43,7 +43,7 @@ def test_at_a_node_the_spread_is_that_of_a_mixture(view):
     at_node[..., 2] = 0.5  # light and temperature at their means, a node; here is one of dryness
     said = daily(network, batch(4) | {"fast": at_node, "fast_mask": torch.ones_like(at_node)})
     node = int(network.basis(at_node, torch.ones_like(at_node))[0, 0, : network.basis.nodes].argmax())
-    entry, weight = (each[0].detach().numpy() for each in network.weights(batch(4))["fast"])
+    entry, weight = (each[0].detach().numpy() for each in network.weights(batch(4)["site"])["fast"])
     value = bank.coefficients[entry, 0, node]
     mean = (weight[:-1] * value).sum()
     variance = (weight[:-1] * (value - mean) ** 2).sum() + weight[-1] * (1 + mean**2)

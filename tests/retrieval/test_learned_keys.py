@@ -35,7 +35,7 @@ def step(network, optimiser, view):
 def shown(network):
     """Neighbours (role, site, neighbour) of the mode that the network is in."""
     with torch.no_grad():
-        return torch.stack([attention.entry for attention in network.weights(batch(*EVERYONE)).values()])
+        return torch.stack([attention.entry for attention in network.weights(batch(*EVERYONE)["site"]).values()])
 
 
 def nearest(view, network, role, projection, k=3):

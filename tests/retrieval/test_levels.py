@@ -51,7 +51,9 @@ def test_the_null_and_the_trust_see_how_many_neighbours_there_are_and_how_near(v
 
 def test_temperature_evens_weights_out(view):
     def weights(temperature):
-        return attached(view, replace(CONFIG, temperature=temperature)).weights(batch(*range(14)))["fast"].weight
+        return (
+            attached(view, replace(CONFIG, temperature=temperature)).weights(batch(*range(14))["site"])["fast"].weight
+        )
 
     torch.testing.assert_close(weights(2.0), (weights(1.0).log() / 2).softmax(-1))
     assert weights(100.0).std() < weights(1.0).std() < weights(0.2).std()

@@ -112,7 +112,7 @@ def test_an_empty_neighbourhood_is_the_learned_null(view):
         assert torch.equal(context(network, batch(0, 13)), null.expand(2, -1))
         context(network, batch(0, 13)).sum().backward()
         assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
-        assert torch.equal(network.weights(batch(0))["slow"].weight[:, -1], torch.ones(1))
+        assert torch.equal(network.weights(batch(0)["site"])["slow"].weight[:, -1], torch.ones(1))
 
 
 def test_everything_dropped_is_the_learned_null(view):
@@ -155,7 +155,7 @@ def test_a_farther_neighbour_weighs_less(view):
         pool.sight.weight.zero_()
         pool.sight.bias.zero_()
         pool.decay.copy_(torch.tensor([-50.0, 1.0]))  # softplus(-50) = 0: kilometres alone
-    weight = network.weights(batch(*range(14)))["slow"].weight[:, :-1]
+    weight = network.weights(batch(*range(14))["site"])["slow"].weight[:, :-1]
     assert (weight.diff(dim=1) < 0).all()
 
 
@@ -163,7 +163,7 @@ def test_weights_name_the_neighbours_used(view):
     network = attached(view)
     bank = Bank.build(view, 50.0)
     table = bank.look_up(view, CONFIG, same_cube=True)
-    attention = network.weights(batch(3, 9))
+    attention = network.weights(batch(3, 9)["site"])
     assert set(attention) == {"slow", "fast"}
     for role, (entry, weight) in attention.items():
         expected = [table.found[role, kind].index[[3, 9]] for kind in CONFIG.kinds]

@@ -51,7 +51,7 @@ def test_neighbours_are_training_sites_of_other_clusters_with_the_weights_of_the
         assert row["distance_km"] == pytest.approx(float(km))
     site = data.split.test[0]
     batch = data.arrays.gather(torch.tensor([[place[site], 0]]), "test")
-    for role, attention in module.network.retrieval.weights(batch).items():
+    for role, attention in module.network.retrieval.weights(batch["site"]).items():
         weight = attention.weight[0, :-1][attention.entry[0] >= 0].detach().numpy()
         stored = shown.filter(site_id=site, role=role)["weight"].to_numpy()
         np.testing.assert_allclose(np.sort(stored), np.sort(weight), rtol=1e-5)
