@@ -105,7 +105,7 @@ RACI_GRIDS: dict[str, Grid] = {
         tuned_on=None,
         about="What each part of RACI is worth at unseen FLUXNET2015 towers, on two of the five spatial folds; GPP is "
         "a partitioned product. Every row is the full model but for what its name says, with the full model's "
-        "hyper-parameters.",
+        "hyper-parameters. Where responses are left out, RACI's trees are told nothing of neighbours either.",
         variants=ROWS,
         folds=(0, 1),
         shares=dict.fromkeys(BASELINES, "fluxnet2015"),
