@@ -1,4 +1,4 @@
-"""The page of a study whose cells are committed: what each row is worth, or when retrieval pays."""
+"""The pages of a study whose cells are committed: what each row is worth, or when retrieval pays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from .cells import Run
 from .committed import Committed
 from .grid import Grid
 from .markdown import markdown
-from .pages import how_made, missing
-from .split_page import BOUNDS, comparison_tables, sizes_table
+from .pages import SEE, how_made, missing
+from .split_page import BOUNDS, write_split_page
 from .sweep_page import write_sweep
 from .work import cells_of
 
@@ -21,7 +21,7 @@ from .work import cells_of
 def write_committed_pages(
     name: str, grid: Grid, runs: Sequence[Run], committed: Committed, draws: int, output: Path
 ) -> None:
-    """Write the one page of a study from its committed cells."""
+    """Write the pages of a study from its committed cells."""
     cells = cells_of(runs, Path())
     folds = {split: sorted({cell.fold for cell in cells if cell.run.split == split}) for split in grid.splits}
     done = [left for cell in cells if (left := committed.cell(cell.run, cell.fold))]
@@ -34,15 +34,22 @@ def write_committed_pages(
         lines += write_sweep(grid, committed, whole, folds, draws, output)
     else:
         for split, of_split in whole.items():
-            lines += _of_split(grid, split, committed, of_split, folds[split], draws)
+            lines += _of_split(name, grid, split, committed, of_split, folds[split], draws, output)
     lines += ["", "## Cells", *missing(grid, cells, lambda cell: committed.cell(cell.run, cell.fold) is not None)]
     write_text("\n".join(lines) + "\n", output / grid.page)
 
 
 def _of_split(
-    grid: Grid, split: str, committed: Committed, runs: Sequence[Run], folds: Sequence[int], draws: int
+    name: str,
+    grid: Grid,
+    split: str,
+    committed: Committed,
+    runs: Sequence[Run],
+    folds: Sequence[int],
+    draws: int,
+    output: Path,
 ) -> list[str]:
-    """Tables of one split: in short, then sizes, then every comparison."""
+    """Tables of one split in short; sizes and every comparison have a page of their own."""
     lines = ["", f"## Split: {split}"]
     if len({run.model for run in runs}) < 2:
         return [*lines, "", "No two models have finished a seed yet."]
@@ -50,10 +57,9 @@ def _of_split(
         committed.compare(runs, folds, target, grid.reference, grid.baselines, draws)
         for target in committed.targets(split)
     ]
-    lines += [*_in_short(comparisons), *sizes_table(grid, {run: committed.left(run) for run in runs})]
-    for comparison in comparisons:
-        lines += comparison_tables(comparison)
-    return lines
+    page = grid.file(f"{split}.md")
+    write_split_page(name, grid, {run: committed.left(run) for run in runs}, comparisons, output / page)
+    return [*lines, "", SEE.format(page=page), *_in_short(comparisons)]
 
 
 def _in_short(comparisons: Sequence[Comparison]) -> list[str]:

@@ -18,6 +18,7 @@ from .trust_table import trust_table
 from .work import Cell, cells_of, pooled
 from .worlds import pooled_worlds
 
+SEE = "Sizes, both scores and each comparison: [{page}]({page})."
 TUNED = (
     "* hyper-parameters were tuned on the validation clusters of {} of the split {}: every one of these sites is "
     "tested in another fold; likewise for what is called best on validation"
@@ -43,8 +44,9 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
             continue
         comparisons = compare_split(grid, of_split, draws)
         page = grid.file(f"{split}.md")
-        write_split_page(name, grid, of_split, comparisons, folder, output / page)
-        lines += ["", f"## Split: {split}", "", f"Sizes, both scores and each comparison: [{page}]({page})."]
+        left = {run: [left for fold in run.folds(folder) if (left := run.done(fold))] for run, _ in of_split}
+        write_split_page(name, grid, left, comparisons, output / page)
+        lines += ["", f"## Split: {split}", "", SEE.format(page=page)]
         lines += [
             *interval_table(of_split),
             *trust_table(of_split),

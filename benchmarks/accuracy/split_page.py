@@ -46,15 +46,13 @@ def compare_split(grid: Grid, of_split: Sequence[tuple[Run, Path]], draws: int) 
 def write_split_page(
     name: str,
     grid: Grid,
-    of_split: Sequence[tuple[Run, Path]],
+    left: Mapping[Run, Sequence[Mapping[str, Any]]],
     comparisons: Sequence[Comparison],
-    folder: Path,
     path: Path,
 ) -> None:
-    """Write sizes, then each target's tables under each score."""
-    runs = [run for run, _ in of_split]
-    lines = [f"# Accuracy: {name}, split {runs[0].split}", "", f"What was run, with what: [{grid.page}]({grid.page})."]
-    left = {run: [left for fold in run.folds(folder) if (left := run.done(fold))] for run in runs}
+    """Write sizes, from what the cells of each run of a split left, then each target's tables under each score."""
+    split = next(iter(left)).split
+    lines = [f"# Accuracy: {name}, split {split}", "", f"What was run, with what: [{grid.page}]({grid.page})."]
     lines += sizes_table(grid, left)
     for comparison in comparisons:
         lines += comparison_tables(comparison)
