@@ -261,7 +261,7 @@ def test_the_tuning_of_another_benchmark_is_taken_and_the_own_goes_before(tmp_pa
     assert chosen["tcn"] == ("model.hidden=32",), "a shared model has what its home chose"
 
 
-ONLY_WHERE_DAYS_ARE_SHOWN = ("model.own_days.mixed_effects", "model.own_days.trees", "model.own_days.prior")
+ONLY_WHERE_DAYS_ARE_SHOWN = ("model.own_days.mixed_effects", "model.own_days.trees")
 
 
 def test_every_row_of_the_ablation_changes_something():
