@@ -15,7 +15,7 @@ from rich.console import Console
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.accuracy import collect, main, work  # noqa: E402
+from benchmarks.accuracy import collect, main, work, worlds  # noqa: E402
 from benchmarks.accuracy.cells import Run, runs_of  # noqa: E402
 from benchmarks.accuracy.committed import Committed  # noqa: E402
 from benchmarks.accuracy.grid import Grid, Variant  # noqa: E402
@@ -85,6 +85,33 @@ def test_a_comparison_of_committed_cells_is_that_of_their_predictions(finished, 
     assert again.scores[0].models[1].seeds == (0, 1) and again.best_baseline == "lightgbm"
 
 
+def test_worlds_pooled_from_committed_cells_are_those_pooled_from_predictions(finished, runs, stored):
+    """A world and its twin: clusters and folds are counted on, towers named after their world."""
+    twin = [replace(run, split="twin") for run in runs]
+    places = list(work.pooled(runs, finished))
+    places += [(replace(run, split="twin"), place) for run, place in places]
+    pools = {"both": ("spatial", "twin")}
+    of_folders = compare_folders(
+        [place for _, place in worlds.pooled_worlds(places, pools, finished)],
+        reference="lightgbm",
+        baselines=["climatology", "lightgbm"],
+        draws=100,
+    )
+    committed = Committed.read(stored)
+    committed.runs |= {name.replace("spatial/", "twin/"): run for name, run in committed.runs.items()}
+    committed.identity["twin/FCH4"] = committed.identity["spatial/FCH4"]
+    committed.sums = pl.concat([committed.sums, committed.sums.with_columns(split=pl.lit("twin"))])
+    whole = {"spatial": runs, "twin": [run for run in twin if run.model != "few_leaves"]}
+    together, of_pools = worlds.pooled_committed(committed, pools, whole)
+    assert {run.model for run in of_pools["both"]} == {"climatology", "lightgbm"}, "the rest has not finished both"
+    together, of_pools = worlds.pooled_committed(committed, pools, whole | {"twin": twin})
+    assert together.folds("both") == [0, 1, 2, 3]
+    again = together.compare(of_pools["both"], [0, 1, 2, 3], "FCH4", "lightgbm", ["climatology", "lightgbm"], 100)
+    assert again == of_folders["FCH4"]
+    assert again.scores[0].sites == 2 * _compare(committed, runs).scores[0].sites
+    assert "both/lightgbm-s0" not in committed.runs, "what is committed stays as it was"
+
+
 def test_the_table_of_sites_is_that_of_the_run_folders(finished, runs, stored, tmp_path):
     collect.write_results(runs, finished, tmp_path / "of_runs.csv")
     Committed.read(stored).write_results(runs, tmp_path / "committed.csv")
@@ -107,7 +134,7 @@ def test_where_cells_are_committed_none_is_run_again(stored, tmp_path, monkeypat
     assert handed == []
     page = (output / "raci_ablation" / "study.md").read_text()
     assert "10 cells" in page and "**missing**" not in page
-    assert "| few_leaves − climatology |" in page, "the first is what others are held against where none is named"
+    assert "| few_leaves − lightgbm |" in page, "the best baseline is what others are held against where none is named"
     before = {file.name: file.read_bytes() for file in stored.parent.iterdir()}
     after = {file.name: (output / "raci_ablation" / file.name).read_bytes() for file in stored.parent.iterdir()}
     assert before == after, "what was committed is written as it was"

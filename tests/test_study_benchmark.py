@@ -108,6 +108,7 @@ def written(finished, runs, tmp_path_factory) -> Path:
     committed = Committed()
     committed.add(work.cells_of(runs, finished))
     write_committed_pages("tiny", SWEEP, runs, committed, 200, output)
+    write_committed_pages("tiny", replace(TINY, stem="carried"), runs, committed, 200, output)
     return output
 
 
@@ -228,6 +229,19 @@ def test_pages_say_the_worlds_and_the_ceiling(written):
     assert "## Split: claim" in page and "distance to the ceiling that is closed" in page
     assert "only folds 0, 1" in page
     assert {"study_claim.md", "study_world0.md", "study_world1.md"} <= {path.name for path in written.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_claim_of_committed_cells_has_the_tables_of_its_predictions(written):
+    for split in ("claim", "world0"):
+        tables = [_rows(written / f"{stem}_{split}.md", " − lightgbm |") for stem in ("study", "carried")]
+        assert tables[0] == tables[1] and len(tables[0]) == 4, "two variants under two scores"
+    distances = [_rows(written / f"{stem}.md", f"| {CEILING} | FCH4 |") for stem in ("study", "carried")]
+    assert distances[0] == distances[1] and len(distances[0]) == 2 * 3, "two scores of the claim and of each world"
+
+
+def _rows(page: Path, mark: str) -> list[str]:
+    return [line for line in page.read_text().splitlines() if mark in line]
 
 
 def test_a_variant_has_the_hyper_parameters_of_its_model_unless_it_was_tuned():

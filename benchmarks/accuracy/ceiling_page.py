@@ -1,6 +1,6 @@
 """How near models come to what could be known: the truth without noise, and the truth of kriged properties."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from raciflux.evaluation.comparison.compared import Comparison
@@ -43,9 +43,14 @@ def closed(r2: float, baseline: float, ceiling: float) -> float:
     return (r2 - baseline) / (ceiling - baseline)
 
 
-def closed_table(of_split: Sequence[tuple[Run, Path]], comparisons: Sequence[Comparison]) -> list[str]:
-    """Return the table of what each model closes of the distance from the best baseline; none without a ceiling."""
-    best, rows = ceiling_r2(of_split), []
+def closed_table(best: Mapping[tuple[str, str], float], comparisons: Sequence[Comparison]) -> list[str]:
+    """Return the table of what each model closes of the distance from the best baseline; none without a ceiling.
+
+    Parameters
+    ----------
+    best : median R2 of the ceiling under each target and score.
+    """
+    rows = []
     for comparison in comparisons:
         for compared in comparison.scores:
             ceiling = best.get((comparison.target, compared.score))

@@ -7,7 +7,7 @@ comparison is drawn from. Predictions stay where they were made.
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,36 @@ class Committed:
     def whole(self, runs: Sequence[Run], folds: Sequence[int]) -> list[Run]:
         """Keep the runs of one split that have all folds, and of them the seeds that all models share."""
         return of_shared_seeds(runs, [run for run in runs if all(self.cell(run, fold) for fold in folds)])
+
+    def folds(self, split: str) -> list[int]:
+        """Folds of a split of which a cell is here."""
+        return sorted(
+            {int(fold) for name, run in self.runs.items() if name.startswith(f"{split}/") for fold in run["cells"]}
+        )
+
+    def pool(self, name: str, splits: Sequence[str], runs: Sequence[Run]) -> "Committed":
+        """Return these cells with some splits pooled under a name beside them.
+
+        The splits are worlds that know nothing of each other: a tower is named after its world, and clusters and folds
+        are counted on.
+
+        Parameters
+        ----------
+        runs : of the first split, those whose other worlds are pooled with it.
+        """
+        tables, pooled, clusters, folds = [self.sums], dict(self.runs), 0, 0
+        for split in splits:
+            for run in runs:
+                world = self.runs[_name(replace(run, split=split))]
+                together = pooled.setdefault(_name(replace(run, split=name)), world | {"cells": {}})
+                together["cells"] |= {str(int(fold) + folds): left for fold, left in world["cells"].items()}
+            rows = self.sums.filter(split=split)
+            site_id = pl.lit(f"{split}-") + pl.col("site_id")
+            counted_on = (pl.col("cluster") + clusters, pl.col("fold", "cell") + folds)
+            tables.append(rows.with_columns(*counted_on, site_id=site_id, split=pl.lit(name)))
+            clusters, folds = clusters + _codes(rows["cluster"]), folds + _codes(rows["cell"])
+        identity = {f"{name}/{target}": self.identity[f"{splits[0]}/{target}"] for target in self.targets(splits[0])}
+        return Committed(pooled, self.identity | identity, pl.concat(tables))
 
     def compare(
         self,
@@ -231,6 +261,10 @@ def _test_set(rows: pl.DataFrame, name: str, identity: Mapping[str, str]) -> Ask
     for key in ("site_id", "dates"):
         columns[key] = columns[key].astype(str)
     return Asked(name, dict(identity), sums=_sums(rows), **columns)
+
+
+def _codes(codes: pl.Series) -> int:
+    return int(codes.to_numpy().max()) + 1
 
 
 def _sums(rows: pl.DataFrame) -> Sums:

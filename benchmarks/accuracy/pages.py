@@ -8,7 +8,7 @@ from typing import Any
 
 from raciflux.atomic import write_text
 
-from .ceiling_page import closed_table, noise_ceiling
+from .ceiling_page import ceiling_r2, closed_table, noise_ceiling
 from .cells import Run, of_shared_seeds
 from .ensembles import ensembles_table
 from .grid import HOUSE, Grid
@@ -51,7 +51,7 @@ def write_pages(name: str, grid: Grid, runs: Sequence[Run], folder: Path, draws:
             *interval_table(of_split),
             *trust_table(of_split),
             *noise_ceiling(of_split[0][1]),
-            *closed_table(of_split, comparisons),
+            *closed_table(ceiling_r2(of_split), comparisons),
         ]
         for comparison in comparisons:
             lines += models_table(comparison, comparison.scores[0])

@@ -2,7 +2,7 @@
 
 import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,21 @@ def compare_split(grid: Grid, of_split: Sequence[tuple[Run, Path]], draws: int) 
     baselines, and the ceiling is no model: it is left out.
     """
     entering = [(run, place) for run, place in of_split if not run.oracle]
-    models = {run.model: None for run, _ in entering}
+    models = list(dict.fromkeys(run.model for run, _ in entering))
     if len(models) < 2:
         return []
     baselines = [model for model in models if model in grid.baselines]
-    reference = grid.reference if grid.reference in models else BEST if baselines else None
     places = [place for _, place in entering]
+    reference = reference_among(grid, models)
     return list(compare_folders(places, reference=reference, baselines=baselines, draws=draws).values())
+
+
+def reference_among(grid: Grid, models: Collection[str]) -> str | None:
+    """Say what these models are held against: the grid's reference where it is one of them, else the best baseline.
+
+    None, the first of them, where no baseline is among them.
+    """
+    return grid.reference if grid.reference in models else BEST if set(models) & set(grid.baselines) else None
 
 
 def write_split_page(

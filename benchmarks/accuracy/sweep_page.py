@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from raciflux.evaluation.comparison.compared import Comparison, Difference
+from raciflux.evaluation.comparison.compared import PERCENT, Comparison, Difference
+from raciflux.evaluation.comparison.tables import estimate_text
 from raciflux.evaluation.figures.drawing import BLUE, GREY, ORANGE, new_figure, save, style
 from raciflux.geography import haversine_km
 
@@ -17,6 +18,7 @@ from .cells import Run
 from .committed import Committed
 from .grid import CEILING, Grid
 from .markdown import markdown
+from .split_page import BOUNDS
 
 MODEL, ALONE = "raci", "raci_no_retrieval"
 RETRIEVAL, WHOLE = "retrieval (RACI with − without)", "RACI − baseline"
@@ -28,33 +30,19 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Gain:
-    """Difference of mean per-site RMSE, in percent of the other model's; negative is a gain."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @property
-    def text(self) -> str:
-        """Write it with its interval."""
-        held = "" if self.low is None or self.high is None else f" ({self.low:+.1f} to {self.high:+.1f})"
-        return f"{self.value:+.1f}{held}"
-
-
-@dataclass(frozen=True)
 class Point:
     """One world of the sweep.
 
     Attributes
     ----------
     levels : of each factor. km : median distance from a tower to the nearest outside its cluster.
-    gains : by what is gained. r2 : median R2 by model, the ceiling among them.
+    gains : difference of mean per-site RMSE in percent of the other's, by what is gained.
+    r2 : median R2 by model, the ceiling among them.
     """
 
     levels: dict[str, float]
     km: float
-    gains: dict[str, Gain]
+    gains: dict[str, Difference]
     r2: dict[str, float]
 
 
@@ -107,17 +95,12 @@ def _point(
         for line in comparison.scores[0].models
     }
     r2[CEILING] = committed.median_r2(oracle, folds, target)[to_alone.scores[0].score]
-    gains = {RETRIEVAL: _gain(to_alone, ALONE), WHOLE: _gain(to_baseline, baseline)}
+    gains = {RETRIEVAL: _in_percent(to_alone), WHOLE: _in_percent(to_baseline)}
     return Point(levels, _nearest_km(committed.places(oracle)), gains, r2)
 
 
-def _gain(comparison: Comparison, other: str) -> Gain:
-    compared = comparison.scores[0]
-    size = next(line.estimates["mean_rmse"].value for line in compared.models if line.model == other)
-    difference: Difference = compared.pairs[0].differences["mean_rmse"]
-    assert size is not None and difference.value is not None
-    low, high = (None if end is None else 100.0 * end / size for end in (difference.low, difference.high))
-    return Gain(100.0 * difference.value / size, low, high)
+def _in_percent(comparison: Comparison) -> Difference:
+    return comparison.scores[0].pairs[0].differences[PERCENT]
 
 
 def _nearest_km(places: pl.DataFrame) -> float:
@@ -135,7 +118,8 @@ def _worlds(points: Sequence[Point], baseline: str) -> list[str]:
         share = f"{closed(point.r2[MODEL], below, ceiling):.2f}" if ceiling > below else "–"
         r2 = [f"{point.r2[model]:.3f}" for model in (baseline, ALONE, MODEL, CEILING)]
         levels = [f"{point.levels[factor]:g}" for factor in WORDS]
-        rows.append([*levels, f"{point.km:.0f}", *r2, share, *(gain.text for gain in point.gains.values())])
+        gains = [estimate_text(gain, 1, BOUNDS, sign="+") for gain in point.gains.values()]
+        rows.append([*levels, f"{point.km:.0f}", *r2, share, *gains])
     return markdown(header, rows)
 
 
@@ -166,7 +150,12 @@ def _found(points: Sequence[Point], factor: str) -> list[float]:
 
 
 def _mean(points: Sequence[Point], factor: str, level: float, kind: str) -> float:
-    return statistics.mean(point.gains[kind].value for point in points if point.levels[factor] == level)
+    return statistics.mean(_value(point, kind) for point in points if point.levels[factor] == level)
+
+
+def _value(point: Point, kind: str) -> float:
+    value = point.gains[kind].value
+    return math.nan if value is None else value
 
 
 def _draw(points: Sequence[Point], path: Path) -> None:
@@ -179,7 +168,7 @@ def _draw(points: Sequence[Point], path: Path) -> None:
             axes.axhline(0.0, color=GREY, linewidth=0.8)
             for shift, (kind, colour) in zip((-0.08, 0.08), ((RETRIEVAL, BLUE), (WHOLE, ORANGE)), strict=True):
                 x = [levels.index(point.levels[factor]) + shift for point in points]
-                axes.plot(x, [point.gains[kind].value for point in points], "o", color=colour, alpha=0.45, markersize=4)
+                axes.plot(x, [_value(point, kind) for point in points], "o", color=colour, alpha=0.45, markersize=4)
                 means = [_mean(points, factor, level, kind) for level in levels]
                 axes.plot(np.arange(len(levels)) + shift, means, "-", color=colour, linewidth=1.8, label=kind)
             axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])

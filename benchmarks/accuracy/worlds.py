@@ -12,6 +12,7 @@ from raciflux.workflow.predictions import scored_folders
 
 from .cells import Run
 from .collect import of_targets
+from .committed import Committed
 from .work import mean_validation
 
 
@@ -43,6 +44,29 @@ def pooled_worlds(
             place = folder / together.name
             _pool({split: worlds[split] for split in splits}, place)
             yield together, place
+
+
+def pooled_committed(
+    committed: Committed, pools: Mapping[str, Sequence[str]], whole: Mapping[str, Sequence[Run]]
+) -> tuple[Committed, dict[str, list[Run]]]:
+    """Pool worlds whose cells are committed, as :func:`pooled_worlds` does those whose predictions are there.
+
+    Parameters
+    ----------
+    whole : finished runs of each split.
+
+    Returns
+    -------
+    The cells of splits and pools, to compare; and the runs of each pool, of the models that finished all its worlds.
+    """
+    together, of_pools = committed, {}
+    for name, splits in pools.items():
+        finished = [{(run.model, run.seed) for run in whole[split]} for split in splits]
+        runs = [run for run in whole[splits[0]] if all((run.model, run.seed) in one for one in finished)]
+        if runs:
+            together = together.pool(name, splits, runs)
+            of_pools[name] = [replace(run, split=name, home="") for run in runs]
+    return together, of_pools
 
 
 def _pool(worlds: Mapping[str, Path], place: Path) -> None:

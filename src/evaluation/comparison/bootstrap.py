@@ -32,6 +32,12 @@ class Resampled:
         """Difference of two statistics, draw by draw: both must come from the same draws."""
         return Resampled(self.value - other.value, self.draws - other.draws)
 
+    def relative_to(self, other: "Resampled") -> "Resampled":
+        """Difference in percent of the other, draw by draw; NaN where the other is 0."""
+        own, at = (np.append(one.value, one.draws) for one in (self, other))
+        percent = 100.0 * (own - at) / np.where(at == 0, np.nan, at)
+        return Resampled(float(percent[0]), percent[1:])
+
 
 def cluster_draws(cluster: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Counts:
     """Draw as many clusters as there are, with replacement; a site counts as often as its cluster was drawn.

@@ -18,7 +18,7 @@ from ..run_folder import RunFolder
 from ..scored import ScoredRun
 from . import uncertainty
 from .bootstrap import DRAWS, FEWEST_CLUSTERS, Counts, Resampled, cluster_draws, holm, p_value, seed_draws
-from .compared import Comparison, Difference, Estimate, ModelLine, Pair, ScoreComparison
+from .compared import PERCENT, Comparison, Difference, Estimate, ModelLine, Pair, ScoreComparison
 from .entries import Entry, entries
 from .resampled_scores import STATISTICS
 from .validation_score import ValidationScore, mean_score
@@ -203,7 +203,11 @@ def _line(entry: Entry, resampled: dict[str, Resampled]) -> ModelLine:
 def _differences(pairs: Sequence[tuple[dict[str, Resampled], dict[str, Resampled]]]) -> list[dict[str, Difference]]:
     """Difference of each pair and statistic; the claims of all pairs are adjusted together."""
     compared = (*DIFFERENCES, *uncertainty.DIFFERENCES)
-    differences = [{name: model[name] - other[name] for name in compared if name in model} for model, other in pairs]
+    differences = [
+        {name: model[name] - other[name] for name in compared if name in model}
+        | {PERCENT: model[CLAIMS[0]].relative_to(other[CLAIMS[0]])}
+        for model, other in pairs
+    ]
     p = {(i, name): p_value(of_pair[name].draws) for i, of_pair in enumerate(differences) for name in CLAIMS}
     known = {claim: value for claim, value in p.items() if value is not None}
     p_holm = dict(zip(known, holm(list(known.values())), strict=True))

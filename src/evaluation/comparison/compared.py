@@ -8,6 +8,8 @@ from ..wording import model_name
 from .bootstrap import Resampled, interval
 from .validation_score import ValidationScore
 
+PERCENT = "mean_rmse_percent"  # the difference in mean RMSE, in percent of the reference's
+
 
 @dataclass(frozen=True)
 class Estimate:

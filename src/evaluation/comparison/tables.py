@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..headline import NONE, show
 from ..wording import LABELS, pretty_unit, target_name, where
 from .bootstrap import FEWEST_CLUSTERS
-from .compared import Comparison, Difference, Estimate, ScoreComparison
+from .compared import PERCENT, Comparison, Difference, Estimate, ScoreComparison
 
 BELOW = "\n{}"  # the interval under its number
 MODEL_COLUMNS = {
@@ -18,7 +18,8 @@ MODEL_COLUMNS = {
 }
 MODEL_HEADER = ("model", *MODEL_COLUMNS.values(), "seeds")
 UNCERTAINTY_COLUMNS = {"coverage": "coverage", "matched_width": "width at matched coverage", "crps": "CRPS"}
-PAIR_HEADER = ("models", "Δ mean RMSE", "p (Holm)", "Δ median RMSE", "p (Holm)", "Δ median R²", "wins ties losses")
+OF_MEAN, OF_MEDIAN = ("Δ mean RMSE", "in %", "p (Holm)"), ("Δ median RMSE", "p (Holm)")
+PAIR_HEADER = ("models", *OF_MEAN, *OF_MEDIAN, "Δ median R²", "wins ties losses")
 
 
 def model_rows(compared: ScoreComparison, bounds: str = BELOW) -> list[tuple[str, ...]]:
@@ -46,7 +47,8 @@ def pair_rows(compared: ScoreComparison, bounds: str = BELOW) -> list[tuple[str,
         mean, median = (p_text(pair.differences[name]) for name in ("mean_rmse", "median_rmse"))
         counts = f"{pair.wins}/{pair.ties}/{pair.losses}"
         names = f"{shown[pair.model]}{bounds[:1]}− {shown[pair.reference]}"
-        rows.append((names, cells["mean_rmse"], mean, cells["median_rmse"], median, cells["median_r2"], counts))
+        of_mean = (cells["mean_rmse"], cells[PERCENT], mean)
+        rows.append((names, *of_mean, cells["median_rmse"], median, cells["median_r2"], counts))
     return rows
 
 
@@ -91,7 +93,8 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     """Lines that belong beside the numbers."""
     lines = [
         *comparison.remarks,
-        "Δ is model minus the one it is held against: a negative Δ RMSE is the model's gain. Ties differ by < 1 %",
+        "Δ is model minus the one it is held against: a negative Δ RMSE is the model's gain, in % of the"
+        " other's mean. Ties differ by < 1 %",
     ]
     if any(compared.clusters >= FEWEST_CLUSTERS for compared in comparison.scores):
         lines.append(
@@ -160,4 +163,5 @@ def _decimals(compared: ScoreComparison) -> dict[str, int]:
     errors: Sequence[float] = [value for line in compared.models if (value := line.estimates["mean_rmse"].value)]
     of_errors = max(0, min(9, 2 - math.floor(math.log10(min(errors))))) if errors else 3
     without_unit = ("median_r2", "pooled_r2", "coverage")
-    return {name: 3 if name in without_unit else of_errors for name in (*MODEL_COLUMNS, *UNCERTAINTY_COLUMNS)}
+    decimals = {name: 3 if name in without_unit else of_errors for name in (*MODEL_COLUMNS, *UNCERTAINTY_COLUMNS)}
+    return decimals | {PERCENT: 1}

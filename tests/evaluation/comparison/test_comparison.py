@@ -4,6 +4,7 @@ import xarray as xr
 from raciflux.evaluation.comparison import compare as comparison
 from raciflux.evaluation.comparison.bootstrap import cluster_draws, seed_draws
 from raciflux.evaluation.comparison.compare import compare
+from raciflux.evaluation.comparison.compared import PERCENT
 from raciflux.evaluation.comparison.tables import model_rows, pair_rows
 from raciflux.evaluation.scored import ScoredRun
 from raciflux.evaluation.scores.tables import scored_days
@@ -59,16 +60,21 @@ def test_every_number_equals_a_loop_over_the_same_draws(written):
             estimate = line.estimates[name]
             assert (estimate.low, estimate.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), rel=1e-9), name
     differences = only(compared).differences
-    for name, difference in differences.items():
-        draws = np.subtract(loops[1][name], loops[0][name])
+    percent = 100 * (np.divide(loops[1]["mean_rmse"], loops[0]["mean_rmse"]) - 1)
+    draws_of = {name: np.subtract(loops[1][name], loops[0][name]) for name in differences if name != PERCENT}
+    for name, draws in {**draws_of, PERCENT: percent}.items():
+        difference = differences[name]
         assert (difference.low, difference.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), rel=1e-9)
-        if name != "median_r2":
+        if name in ("mean_rmse", "median_rmse"):
             side = min((draws <= 0).sum(), (draws >= 0).sum())
             assert difference.p == pytest.approx(min(1, 2 * (1 + side) / (1 + DRAWS)))
     p = sorted(differences[name].p for name in ("mean_rmse", "median_rmse"))
     held = sorted(differences[name].p_holm for name in ("mean_rmse", "median_rmse"))
     assert held == pytest.approx([min(1, 2 * p[0]), min(1, max(2 * p[0], p[1]))])
-    assert differences["median_r2"].p is None and differences["median_r2"].p_holm is None
+    share = differences["mean_rmse"].value / compared.models[0].estimates["mean_rmse"].value
+    assert differences[PERCENT].value == pytest.approx(100 * share)
+    for name in ("median_r2", PERCENT):
+        assert differences[name].p is None and differences[name].p_holm is None, "no claim of its own"
 
 
 def test_a_models_numbers_are_those_of_its_metrics_averaged_over_seeds(written):
