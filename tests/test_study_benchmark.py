@@ -1,9 +1,8 @@
-"""RACI's study: variants, shared cells, folds, the ceiling, worlds pooled, the sweep, the frozen world.
+"""RACI's study, run small: variants, shared cells, folds, the ceiling, worlds pooled, the sweep.
 
 Tests that run the tiny study are slow; `test_accuracy_benchmark` runs a grid, its tables and pages in every test run.
 """
 
-import itertools
 import json
 import sys
 from dataclasses import replace
@@ -20,14 +19,12 @@ from raciflux.evaluation.scores.tables import summary
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.accuracy import ceiling, collect, ensembles, frozen, pages, tune, work, worlds  # noqa: E402
-from benchmarks.accuracy.cells import DONE, hyper_parameters, run_of, runs_of  # noqa: E402
+from benchmarks.accuracy import ceiling, collect, ensembles, pages, work, worlds  # noqa: E402
+from benchmarks.accuracy.cells import DONE, run_of, runs_of  # noqa: E402
 from benchmarks.accuracy.committed import Committed  # noqa: E402
 from benchmarks.accuracy.committed_pages import write_committed_pages  # noqa: E402
-from benchmarks.accuracy.embedded_grids import BASELINES, FACTORS, PAIRS, orthogonal_design  # noqa: E402
 from benchmarks.accuracy.grid import CEILING, Grid, Variant  # noqa: E402
 from benchmarks.accuracy.grids import GRIDS  # noqa: E402
-from benchmarks.accuracy.raci_grids import ROWS  # noqa: E402
 from benchmarks.accuracy.trust_table import trust_table  # noqa: E402
 
 EVERYTHING = {"models": [], "splits": []}
@@ -242,98 +239,6 @@ def test_a_claim_of_committed_cells_has_the_tables_of_its_predictions(written):
 
 def _rows(page: Path, mark: str) -> list[str]:
     return [line for line in page.read_text().splitlines() if mark in line]
-
-
-def test_a_variant_has_the_hyper_parameters_of_its_model_unless_it_was_tuned():
-    chosen = {"raci": ("model.hidden=32",), "lightgbm": ("model.leaves=15",)}
-    assert hyper_parameters(TINY, "raci_no_retrieval", chosen) == ("model.hidden=32",)
-    own = chosen | {"raci_no_retrieval": ("model.hidden=16",)}
-    run = run_of("tiny", TINY, "world0", "raci_no_retrieval", 0, hyper_parameters(TINY, "raci_no_retrieval", own))
-    assert run.config().model.hidden == 16 and not run.config().model.retrieval.enabled
-
-
-@pytest.mark.parametrize("name", [name for name, grid in GRIDS.items() if grid.shares])
-def test_shared_cells_are_asked_for_with_the_settings_of_their_home(name):
-    grid = GRIDS[name]
-    for run in runs_of(name, grid, tune.tuned_for(name, ROOT / "benchmarks"), EVERYTHING, 1):
-        if run.home:
-            theirs = tune.tuned_for(run.home, ROOT / "benchmarks")
-            only = {"models": [run.model], "splits": [run.split]}
-            (original,) = runs_of(run.home, GRIDS[run.home], theirs, only, 1)
-            assert original.settings == run.settings and original.place == run.place
-
-
-def test_the_tuning_of_another_benchmark_is_taken_and_the_own_goes_before(tmp_path):
-    header = ",".join(tune.COLUMNS)
-    for folder, file, width in (("fluxnet2015", "tuning.csv", 32), ("raci", "full_grid_tuning.csv", 16)):
-        (tmp_path / folder).mkdir()
-        rows = [f"{model},0,model.hidden={width},0.5,1.0,,1" for model in ("raci", "tcn")]
-        (tmp_path / folder / file).write_text("\n".join([header, *rows]) + "\n")
-    chosen = tune.tuned_for("raci_ablation", tmp_path)
-    assert chosen["raci"] == ("model.hidden=16",)
-    assert hyper_parameters(GRIDS["raci_ablation"], "raci_no_retrieval", chosen) == chosen["raci"]
-    assert chosen["tcn"] == ("model.hidden=32",), "a shared model has what its home chose"
-
-
-ONLY_WHERE_DAYS_ARE_SHOWN = ("model.own_days.mixed_effects", "model.own_days.trees")
-
-
-def test_every_row_of_the_ablation_changes_something():
-    grid, chosen = GRIDS["raci_ablation"], tune.tuned_for("raci_ablation", ROOT / "benchmarks")
-    settings = {
-        model: run_of("raci_ablation", grid, "spatial", model, 0, hyper_parameters(grid, model, chosen)).settings
-        for model in ("raci", *ROWS)
-    }
-    # what acts only where own days are shown changes no answer at an unseen site
-    told = [
-        {key: value for key, value in one.items() if key not in ONLY_WHERE_DAYS_ARE_SHOWN} for one in settings.values()
-    ]
-    assert len({json.dumps(one, sort_keys=True) for one in told}) == len(settings)
-
-
-def test_the_sweep_is_orthogonal_and_small():
-    design = orthogonal_design()
-    for a, b in itertools.combinations(range(len(FACTORS)), 2):
-        assert len({(point[a], point[b]) for point in design}) == 9, "two factors meet in all pairs of their levels"
-    grid = GRIDS["embedded_sweep"]
-    assert list(grid.design) == list(grid.splits) and grid.seeds == 2
-    source = run_of("embedded_sweep", grid, "t160_h0.9_s1", "raci", 0, ()).config().data.source
-    assert (source.places, source.hidden_share, source.role_separation) == (160, 0.9, 1.0)
-    for model in ("raci", "lightgbm"):
-        of_sweep, of_claim = (
-            tune.tuned_for(name, ROOT / "benchmarks")[model]
-            for name in ("embedded_sweep", "embedded_unseen_wetland_ch4")
-        )
-        assert of_sweep == of_claim != (), "when retrieval pays is asked of the form that was chosen"
-
-
-def test_the_claim_holds_every_baseline_against_raci_and_tells_trees_of_the_simulation():
-    for pair in PAIRS:
-        grid = GRIDS[f"embedded_unseen_{pair}"]
-        assert grid.reference == "raci"
-        assert len({len(of) for model, of in tune.candidates(grid).items() if model in (*BASELINES, "raci")}) == 1
-        config = run_of("claim", grid, "world101", "lightgbm_told", 0, ()).config()
-        assert (config.model.name, config.transfer.name, config.transfer.emulator) == (
-            "lightgbm",
-            "stacking",
-            "ct_lstm",
-        )
-
-
-def test_the_worlds_of_the_claim_are_those_that_were_frozen():
-    """If this fails, a world was changed: the claim is then of other worlds than those frozen before tuning."""
-    stored, now = json.loads(frozen.FILE.read_text()), frozen.frozen_world()
-    assert now["sha256"] == stored["sha256"]
-    assert (now["pairs"], now["claim_seeds"]) == (stored["pairs"], stored["claim_seeds"])
-    assert now["mean_flux"] == pytest.approx(stored["mean_flux"], rel=1e-3)
-    for pair in stored["pairs"].values():
-        assert (pair["hidden"]["hidden_share"], pair["hidden"]["hidden_range_km"]) == (0.5, 700.0)
-
-
-def test_another_world_has_another_hash(monkeypatch):
-    before = frozen.frozen_world()["sha256"]
-    monkeypatch.setattr(frozen.WorldParameters, "of", classmethod(lambda cls, source: cls(vigour=0.3)))
-    assert frozen.frozen_world()["sha256"] != before
 
 
 @pytest.mark.slow

@@ -43,7 +43,12 @@ def cells_of(runs: Sequence[Run], folder: Path) -> list[Cell]:
 
 
 def _wanted_folds(run: Run) -> tuple[int, ...]:
-    return run.only or prepared_for(run.experiment, _data_overrides(run)).folds
+    return run.only or _folds_of(run.experiment, _data_overrides(run))
+
+
+@functools.cache  # a sweep has more worlds than are kept as they were read
+def _folds_of(experiment: str, overrides: tuple[str, ...]) -> tuple[int, ...]:
+    return prepared_for(experiment, overrides).folds
 
 
 def work(cells: Sequence[Cell], jobs: int, console: Console) -> list[Cell]:
