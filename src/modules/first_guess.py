@@ -5,7 +5,7 @@ never reads the guess: given it as an input, it learns the training sites by hea
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class FirstGuess(nn.Module):
 
     def __init__(self, weight: float) -> None:
         super().__init__()
-        self.weight, self.hidden = weight, False
+        self.weight = weight
         self.register_buffer("flux", torch.empty(0), persistent=False)
 
     def attach(self, flux: NDArray[np.float32]) -> None:
@@ -40,17 +40,22 @@ class FirstGuess(nn.Module):
         return self.flux.numel() > 0
 
     @contextmanager
-    def unknown(self) -> Iterator[None]:
-        """Answer as if there were no guess, for as long as this lasts."""
-        self.hidden = True
+    def saying(self, flux: NDArray[np.float32]) -> Iterator[None]:
+        """Answer with other guesses, none where there are no numbers, for as long as this lasts."""
+        kept = self.flux
+        self.attach(flux)
         try:
             yield
         finally:
-            self.hidden = False
+            self.flux = kept
+
+    def unknown(self) -> AbstractContextManager[None]:
+        """Answer as if there were no guess."""
+        return self.saying(np.empty(0, np.float32))
 
     def forward(self, said: Tensor, batch: Batch) -> Tensor:
         """Return by how much an answer (batch, day, target), scaled, moves: 0 where there is no guess."""
-        if self.hidden or not self.told:
+        if not self.told:
             return torch.zeros_like(said)
         day = batch["day"][:, None] + torch.arange(said.shape[1], device=said.device)
         within = (day >= 0) & (day < self.flux.shape[1])

@@ -5,7 +5,9 @@ what the level does to the flux. A level is hidden as the model meets it where i
 code 0, an empty neighbourhood. Levels overlap, so their shifts do not add up.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,15 +26,29 @@ from ..modules.raci import Raci
 from ..retrieval.role_pool import RolePool
 from ..variables import SLOW_SCALES, slow_scale
 from .evenly import evenly
+from .first_guess import Guess
 from .predictions import Predicted
 
-OWN_DAYS = "own days"
+OWN_DAYS, TREES = "own days", "trees"
 WINDOWS_A_SITE = 2  # two years of scored days tell what moves an answer, and bound the cost where records are long
 
 Answer = Callable[[Batch], Tensor]  # batch -> read-out (batch, day, target, parameter)
+Days = NDArray[np.bool_]  # (site, day)
 
 
-def write_context(data: FluxDataModule, module: FluxModule, predicted: Predicted, path: Path) -> None:
+@dataclass(frozen=True)
+class Look:
+    """A batch of windows: ``index`` (window, 2), which of their scored days count, and the site and day of each."""
+
+    index: Tensor
+    counted: NDArray[np.bool_]
+    site: NDArray[np.int64]
+    day: NDArray[np.int64]
+
+
+def write_context(
+    data: FluxDataModule, module: FluxModule, predicted: Predicted, path: Path, guess: Guess | None = None
+) -> None:
     """Write how far each level moved the prediction: a row a tested site, target, level and calendar month.
 
     Columns: ``site_id, target, level, month`` (1-12), ``shift`` (mean of the prediction minus the prediction without
@@ -41,30 +57,32 @@ def write_context(data: FluxDataModule, module: FluxModule, predicted: Predicted
 
     Where own fluxes are shown the level *own days* compares ``predicted`` with what the network says without them, and
     the other levels are taken from the latter.
+
+    Parameters
+    ----------
+    guess : what the trees beside the network say of some days (site, day) when they are told nothing of a level.
     """
     module.eval().to(data.arrays.fast.device)
-    asked, months = data.predictable & data.test_days, _months(data)
     without = answers_without(module.network, data.layout)
     corrected = bool(data.shown.any()) and getattr(module.network, "own_days", None) is not None
-    shape = (len(asked), 12, len(data.roles.targets))
-    sums = {name: np.zeros((2, *shape)) for name in (*without, *([OWN_DAYS] if corrected else ()))}
-    days = np.zeros(shape[:2], np.int64)
+    asked, months = data.predictable & data.test_days, _months(data)
+    levels = (*without, *([OWN_DAYS] if corrected else ()))
+    sums = {name: np.zeros((2, len(asked), 12, len(data.roles.targets))) for name in levels}
+    days = np.zeros((len(asked), 12), np.int64)
     windows = latest(_evenly(_windows(data)), WINDOWS_A_SITE)
-    for first in range(0, len(windows), data.batch_size):
-        index = windows[first : first + data.batch_size]
-        site, day = _days(index, data)
-        counted = (day >= 0) & (day < asked.shape[1])
-        counted[counted] = asked[site[counted], day[counted]]
-        site, day = site[counted], day[counted]
-        np.add.at(days, (site, months[day]), 1)
-        batch = data.arrays.gather(index.to(data.arrays.fast.device), "test")
-        flux = _flux(module, module.network, batch)[counted]
-        moved = {name: flux - _flux(module, answer, batch)[counted] for name, answer in without.items()}
-        if corrected:
-            moved[OWN_DAYS] = predicted.flux[site, day] - data.base[site, day] - flux
-        for name, shift in moved.items():
-            for total, values in zip(sums[name], (shift, np.abs(shift)), strict=True):
-                np.add.at(total, (site, months[day]), values)
+    firsts = range(0, len(windows), data.batch_size)
+    looks = [_look(windows[first : first + data.batch_size], data, asked) for first in firsts]
+    whole = [_flux(module, module.network, look, data) for look in looks]
+    for look in looks:
+        np.add.at(days, (look.site, months[look.day]), 1)
+    for name, answer in without.items():
+        with _trees_without(name, module.network, looks, asked, guess):
+            for look, flux in zip(looks, whole, strict=True):
+                _add(sums[name], look, months, flux - _flux(module, answer, look, data))
+    if corrected:
+        for look, flux in zip(looks, whole, strict=True):
+            base = data.base[look.site, look.day]
+            _add(sums[OWN_DAYS], look, months, predicted.flux[look.site, look.day] - base - flux)
     _table(data, sums, days).write_parquet(path)
 
 
@@ -85,7 +103,7 @@ def answers_without(network: nn.Module, layout: Layout) -> dict[str, Answer]:
             assert isinstance(pool, RolePool)
             blind[f"{role} neighbours"] = partial(_without_neighbours, network, pool)
     if isinstance(network, Raci) and network.first_guess is not None and network.first_guess.told:
-        blind["trees"] = partial(_without_trees, network, network.first_guess)
+        blind[TREES] = partial(_without_trees, network, network.first_guess)
     return blind
 
 
@@ -123,11 +141,41 @@ def _without_trees(network: nn.Module, guess: FirstGuess, batch: Batch) -> Tenso
     return answer
 
 
+@contextmanager
+def _trees_without(
+    level: str, network: nn.Module, looks: Sequence[Look], asked: Days, guess: Guess | None
+) -> Iterator[None]:
+    """Let the trees beside a network be told nothing of a level either, for as long as this lasts."""
+    beside = network.first_guess if isinstance(network, Raci) else None
+    if guess is None or beside is None or level == TREES:
+        yield
+        return
+    days = np.zeros_like(asked)
+    for look in looks:
+        days[look.site, look.day] = True
+    with beside.saying(guess(level, days)):
+        yield
+
+
 @torch.no_grad()
-def _flux(module: FluxModule, answer: Answer, batch: Batch) -> NDArray[np.float64]:
-    """Flux of the scored days (batch * scored, target), in units."""
+def _flux(module: FluxModule, answer: Answer, look: Look, data: FluxDataModule) -> NDArray[np.float64]:
+    """Flux of the counted days of a look (row, target), in units."""
+    batch = data.arrays.gather(look.index.to(data.arrays.fast.device), "test")
     flux = module.flux(answer(batch))[:, module.window.warmup :]
-    return np.asarray(flux.flatten(0, 1).double().cpu().numpy())
+    return np.asarray(flux.flatten(0, 1).double().cpu().numpy()[look.counted])
+
+
+def _add(sums: NDArray[np.float64], look: Look, months: NDArray[np.int64], shift: NDArray[np.float64]) -> None:
+    """Add the shift (row, target) of each counted day, and its absolute value, to the sums of its site and month."""
+    for total, values in zip(sums, (shift, np.abs(shift)), strict=True):
+        np.add.at(total, (look.site, months[look.day]), values)
+
+
+def _look(index: Tensor, data: FluxDataModule, asked: Days) -> Look:
+    site, day = _days(index, data)
+    counted = (day >= 0) & (day < asked.shape[1])
+    counted[counted] = asked[site[counted], day[counted]]
+    return Look(index, counted, site[counted], day[counted])
 
 
 def _windows(data: FluxDataModule) -> Tensor:

@@ -6,8 +6,9 @@ clusters where unseen sites are asked (of a grid, without the cells that touch t
 sites are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ ALL = "all"
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int64]
 Days = NDArray[np.bool_]
+Guess = Callable[[str, Days], Floats]  # level that is unknown, days (site, day) -> flux (site, day, target), scaled
 
 
 def grow_trees(config: Config, data: FluxDataModule, fold: Path, bank: Bank | None) -> None:
@@ -57,13 +59,25 @@ def first_guess(config: Config, data: FluxDataModule, fold: Path, bank: Bank | N
     UserError
         If the trees are missing or damaged.
     """
+    asking = asking_trees(config, data, fold, bank)
+    return None if asking is None else asking("", data.predictable)
+
+
+def asking_trees(config: Config, data: FluxDataModule, fold: Path, bank: Bank | None) -> Guess | None:
+    """Return what asks the trees of a fold about days of its own cube, told nothing of a level of context (or all)."""
     if not has_first_guess(config):
         return None
-    view, (kind, _) = _told(config, data, data.view(), fold, bank), _kind(config.model)
+    return partial(_ask, config.model, _told(config, data, data.view(), fold, bank), fold)
+
+
+def _ask(model: RaciConfig, view: TrainingView, fold: Path, without: str, days: Days) -> Floats:
+    kind, _ = _kind(model)
     guess = np.full(view.target.shape, np.nan, np.float32)
-    for name, _, asked in _shares(config.model, view):
-        wanted = asked & data.predictable
-        guess[wanted] = kind.load(fold / FOLDER / name).predict(view, same_cube=True, wanted=wanted)[wanted]
+    for name, _, asked in _shares(model, view):
+        wanted = asked & days
+        if wanted.any():
+            trees = kind.load(fold / FOLDER / name)
+            guess[wanted] = trees.predict(view, same_cube=True, wanted=wanted, without=without)[wanted]
     return guess
 
 

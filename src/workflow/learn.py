@@ -20,7 +20,7 @@ from ..modules.baselines import ESTIMATORS
 from .applicability import distance_to_bank
 from .context import write_context
 from .domain_gap import tell_domain_gap
-from .first_guess import first_guess, grow_trees
+from .first_guess import asking_trees, first_guess, grow_trees
 from .neighbours import write_neighbours
 from .own_fluxes import keep_own_past
 from .own_prior import widen_prior
@@ -130,7 +130,7 @@ def _train_network(
         learn_residuals(config, module, data, folder, progress.say)
         keep_own_past(data, folder)
     predicted = predict_among_ranks(config, module, data, folder)
-    write_context(data, module, predicted, folder / "context.parquet")
+    write_context(data, module, predicted, folder / "context.parquet", asking_trees(config, data, folder, bank))
     if bank is not None:
         write_neighbours(data, module, bank, folder)
         predicted = replace(predicted, distance=distance_to_bank(config, bank, data.view(), same_cube=True))

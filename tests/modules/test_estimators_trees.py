@@ -20,6 +20,7 @@ from raciflux.modules.baselines.tree_features import (
     SimulatedFlux,
     feature_names,
     features_on,
+    of_level,
     site_features,
 )
 from raciflux.modules.baselines.trees import thinned
@@ -131,6 +132,30 @@ def test_only_wanted_days_are_answered_and_as_always(view, model, config):
     some, every = fitted.predict(view, True, wanted), fitted.predict(view, True)
     np.testing.assert_array_equal(some[wanted], every[wanted])
     assert np.isnan(some[~wanted]).all()
+
+
+def test_of_an_unknown_level_trees_are_told_nothing(view):
+    told = Several(SimulatedFlux(np.zeros((SITES, DAYS, 1), np.float32), view.layout.targets))
+    names = [
+        *feature_names(view.layout, told),
+        "GPP_of_functional_slow_neighbours",
+        "GPP_of_geographic_fast_neighbours",
+    ]
+    columns = {
+        level: [name for name, held in zip(names, of_level(level, view.layout, names), strict=True) if held]
+        for level in ("statics", "classes", "months", "years", "slow neighbours", "fast neighbours", "")
+    }
+    assert columns["statics"] == list(view.layout.static) and columns["classes"] == list(view.layout.classes)
+    means = {days: [f"{name}_mean{days}" for name in view.layout.fast] for days in (30, 90, 365)}
+    assert columns["months"] == [*means[30], *means[90]] and columns["years"] == means[365]
+    assert columns["slow neighbours"] == names[-2:-1] and columns["fast neighbours"] == names[-1:]
+    assert columns[""] == []
+
+    trees = BoostedTrees.fit(BOOSTED, view, KM, 0)
+    unknown = replace(view, static_mask=np.zeros_like(view.static_mask))
+    without = trees.predict(view, True, without="statics")
+    np.testing.assert_array_equal(without, trees.predict(unknown, True))
+    assert (without != trees.predict(view, True)).any()
 
 
 def test_of_many_days_about_so_many_are_drawn_the_same_from_one_seed(view):

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 from raciflux.config.models import LstmConfig
-from raciflux.config.raci import RaciConfig, RetrievalConfig
+from raciflux.config.raci import FirstGuessConfig, RaciConfig, RetrievalConfig
 from raciflux.config.schema import Config, DataConfig, TrainerConfig
 from raciflux.workflow.context import answers_without, latest, write_context
 from raciflux.workflow.predictions import Predicted, predict_days
@@ -110,6 +110,31 @@ def test_a_role_without_neighbours_is_one_that_found_nobody(data, role):
         nobody = module.network(batch)
     torch.testing.assert_close(blind, nobody)
     assert (blind - whole).abs().max() > 1e-4
+
+
+def test_a_level_is_hidden_from_network_and_trees_at_once(data, tmp_path):
+    """Trees that say one more without statics, beside a network: its own shift and theirs count by their weights."""
+    config = replace(CONFIG, model=replace(CONFIG.model, first_guess=FirstGuessConfig(weight=0.7)))
+    module, days = module_of(config, data), data.predictable & data.test_days
+    said = np.zeros((*days.shape, 2), np.float32)
+    module.network.first_guess.attach(said)
+    predicted, asked = predict_days(config, module, data), {}
+
+    def guess(level, wanted):
+        asked[level] = wanted.copy()
+        return said + np.float32(level == "statics")
+
+    write_context(data, module, predicted, tmp_path / "with.parquet", guess)
+    write_context(data, module, predicted, tmp_path / "without.parquet")
+    assert set(asked) == LEVELS, "of the level trees there is nothing to ask them"
+    assert all((wanted <= days).all() and wanted.any() for wanted in asked.values())
+    both, alone = (pl.read_parquet(tmp_path / name) for name in ("with.parquet", "without.parquet"))
+    moved = both["shift"] - alone["shift"]
+    one = data.view().scales[0].to_units(np.array([0.0, 1.0], np.float32))
+    of_statics = (both["level"] == "statics") & (both["target"] == "GPP")
+    assert moved.filter(of_statics).to_numpy() == pytest.approx(-0.7 * (one[1] - one[0]), rel=1e-3)
+    assert moved.filter(both["level"] != "statics").to_numpy() == pytest.approx(0.0, abs=1e-6)
+    np.testing.assert_array_equal(module.network.first_guess.flux.numpy(), said)
 
 
 def test_the_network_is_left_as_it_was(data, written):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import xarray as xr
 from raciflux.config.raci import FirstGuessConfig, RaciConfig, RetrievalConfig
@@ -124,6 +125,17 @@ def test_a_run_that_trusts_its_trees_alone_says_what_they_say(tmp_path):
     trees = NeighbourTrees.load(tmp_path / "first_guess" / "all").predict(view, same_cube=True)
     said = np.stack([scale.to_units(trees[..., i]) for i, scale in enumerate(view.scales)], axis=-1)
     np.testing.assert_allclose(learned.predicted.flux[asked], said[asked], rtol=1e-4, atol=1e-4)
+
+    # what a level moves is then what it moves in the trees
+    context = pl.read_parquet(tmp_path / "context.parquet").filter(target="GPP", level="years")
+    blind = NeighbourTrees.load(tmp_path / "first_guess" / "all").predict(view, same_cube=True, without="years")
+    shift = (view.scales[0].to_units(trees[..., 0]) - view.scales[0].to_units(blind[..., 0])).astype(np.float64)
+    month, sites = learned.data.cube["time"].dt.month.to_numpy(), learned.data.cube["site_id"].to_numpy().tolist()
+    assert context.height and (context["size"] > 0).any()
+    for row in context.iter_rows(named=True):
+        site = sites.index(row["site_id"])
+        last = np.flatnonzero(asked[site])[-context.filter(site_id=row["site_id"])["days"].sum() :]
+        assert row["shift"] == pytest.approx(shift[site, last[month[last] == row["month"]]].mean(), abs=1e-4)
 
 
 def test_parts_are_grown_for_own_days_alone(tmp_path):

@@ -1,5 +1,6 @@
 """What trees read of a day: its drivers, how they stood before, and the place; nothing of any later day."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,13 @@ LAGS = (1, 2, 3, 7, 14, 30)  # days
 YEAR = 365
 SPANS = (7, 30, 90, YEAR)  # days up to and including the day itself
 COVERAGE = 0.5  # of a span's days must be known for a mean
+# Endings of the columns that hold what a network reads in a level of its context.
+LEVELS = {
+    "months": ("_mean30", "_mean90"),
+    "years": (f"_mean{YEAR}",),
+    "slow neighbours": ("_slow_neighbours",),
+    "fast neighbours": ("_fast_neighbours",),
+}
 
 
 class Beside(Protocol):
@@ -55,6 +63,12 @@ def feature_names(layout: Layout, beside: Beside | None = None) -> list[str]:
     rolling = [f"{name}_mean{span}" for span in SPANS for name in layout.fast]
     told = beside.names if beside is not None else ()
     return [*layout.fast, *lagged, *rolling, *told, *layout.static, *layout.classes]
+
+
+def of_level(level: str, layout: Layout, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Say which columns hold a level of context: statics, classes, months, years or the neighbours of a role."""
+    place = {"statics": layout.static, "classes": layout.classes}.get(level, ())
+    return np.array([name in place or name.endswith(LEVELS.get(level, ())) for name in names])
 
 
 def site_features(view: TrainingView, site: int | np.int64, beside: Beside | None = None) -> Floats:

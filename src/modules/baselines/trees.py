@@ -12,7 +12,7 @@ from ...atomic import replacing
 from ...contracts import TrainingView
 from ...errors import UserError
 from .stored import reading
-from .tree_features import Beside, SimulatedFlux, feature_names, features_on, site_features
+from .tree_features import Beside, SimulatedFlux, feature_names, features_on, of_level, site_features
 
 if TYPE_CHECKING:
     import lightgbm
@@ -31,9 +31,11 @@ class Trees:
         self.boosters = boosters  # by target
 
     def predict(
-        self, view: TrainingView, same_cube: bool, wanted: NDArray[np.bool_] | None = None
+        self, view: TrainingView, same_cube: bool, wanted: NDArray[np.bool_] | None = None, without: str = ""
     ) -> NDArray[np.float32]:
         """Return the scaled flux (site, day, target) of the ``wanted`` (site, day), NaN on other days; of all if None.
+
+        ``without`` names a level of context that the trees are told nothing of (see ``tree_features.of_level``).
 
         Raises
         ------
@@ -42,11 +44,12 @@ class Trees:
         """
         beside = self.beside(view, same_cube)
         self._refuse_other_inputs(view, beside)
+        unknown = of_level(without, view.layout, feature_names(view.layout, beside))
         shape = (len(view.site_id), len(view.dates))
         asked = np.ones(shape, bool) if wanted is None else wanted
         flux = np.full((*shape, len(view.layout.targets)), np.nan, np.float32)
         for site in np.flatnonzero(asked.any(1)):
-            features = site_features(view, site, beside)[asked[site]]
+            features = np.where(unknown, np.float32(np.nan), site_features(view, site, beside)[asked[site]])
             for place, name in enumerate(view.layout.targets):
                 found = self.boosters[name].predict(features, num_threads=torch.get_num_threads())
                 flux[site, asked[site], place] = found
