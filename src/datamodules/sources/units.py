@@ -29,10 +29,6 @@ class Linear:
         """Convert values (any shape) to the canonical unit."""
         return values * self.scale + self.offset
 
-    def inverse(self, canonical: NDArray[Any]) -> NDArray[Any]:
-        """Convert canonical values back."""
-        return (canonical - self.offset) / self.scale
-
 
 _CARBON_MASS = {  # to gC m-2 d-1
     "gC m-2 d-1": 1.0,
