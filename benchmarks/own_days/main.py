@@ -30,7 +30,11 @@ def _ask(settings: Settings, path: Path, table: Table, console: Console) -> None
     """Ask every method that the named runs allow."""
     from raciflux.workflow.adapt import read_base
 
-    base = read_base([Path(run) for run in settings.base])
+    known = METHODS[settings.own_days]
+    lacking = [key for key in OPTIONAL if not getattr(settings, key)]
+    wanted = settings.methods or [name for name in known if known[name].uses not in lacking]
+    corrected = any(known[name].corrects for name in wanted)
+    base = read_base([Path(run) for run in settings.base], out_of_fold=corrected)
     raci = read_base([Path(run) for run in settings.raci], out_of_fold=False) if settings.raci else None
     if raci is not None and not np.array_equal(raci.record.flux, base.record.flux, equal_nan=True):
         raise UserError("raci: its runs are of other data than those of base; name runs of one data set")
@@ -38,9 +42,6 @@ def _ask(settings: Settings, path: Path, table: Table, console: Console) -> None
     given = Given(
         base, raci, tuple(map(Path, settings.raci)), tuple(map(Path, settings.fine_tuned)), targets, settings.jobs
     )
-    known = METHODS[settings.own_days]
-    lacking = [key for key in OPTIONAL if not getattr(settings, key)]
-    wanted = settings.methods or [name for name in known if known[name].uses not in lacking]
     for name in wanted:
         _answer(name, given, table, path, settings, console)
 

@@ -35,10 +35,17 @@ class Given:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to answer, and what it uses beside the site's own days: "nothing", or a key that names runs."""
+    """A way to answer.
+
+    Attributes
+    ----------
+    uses : what it uses beside the site's own days: "nothing", or a key that names runs.
+    corrects : whether it learns from what these runs say of training sites out of fold.
+    """
 
     uses: str
     build: Callable[[Given], "SiteAnswer"]
+    corrects: bool = False
 
 
 def _zero_shot(given: Given) -> "SiteAnswer":
@@ -86,13 +93,13 @@ def _site_forest(given: Given) -> "SiteAnswer":
 
 _ZERO_SHOT = {"zero_shot": Method("base", _zero_shot)}
 _RACI = {"raci_zero_shot": Method("raci", _raci_zero_shot), "raci": Method("raci", _raci)}
-_EMPIRICAL_BAYES = {"empirical_bayes": Method("base", partial(_corrected, "empirical_bayes"))}
+_EMPIRICAL_BAYES = {"empirical_bayes": Method("base", partial(_corrected, "empirical_bayes"), corrects=True)}
 
 # A new one joins here, under each question that it answers.
 METHODS: Mapping[str, Mapping[str, Method]] = {
     "few_shot": {
         **_ZERO_SHOT,
-        "ridge": Method("base", partial(_corrected, "ridge")),
+        "ridge": Method("base", partial(_corrected, "ridge"), corrects=True),
         **_EMPIRICAL_BAYES,
         "fine_tuned": Method("fine_tuned", _fine_tuned),
         **_RACI,

@@ -23,7 +23,9 @@ class Settings:
 
     own_days: str = key("few_shot", "which question", choices=list(METHODS))
     base: list[str] = key(
-        [], "runs with calibration.kind=cross_conformal whose mean is corrected, and whose data count"
+        [],
+        "runs whose data count and whose mean is corrected; ridge and empirical_bayes ask them for "
+        "calibration.kind=cross_conformal",
     )
     raci: list[str] = key([], "runs of RACI on the same data and split; their mean answers as well")
     fine_tuned: list[str] = key([], "runs of a network on the same data and split that is trained on with shown days")

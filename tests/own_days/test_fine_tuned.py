@@ -1,18 +1,26 @@
 """Fine-tuning on a site's shown days: nothing shown changes nothing, hidden days neither."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from raciflux.errors import UserError
 from raciflux.evaluation.run_folder import RunFolder
 from raciflux.own_days.choice import ByDaysShown
-from raciflux.own_days.questions import first_days
+from raciflux.own_days.question_files import FewShotFile, write_questions
+from raciflux.own_days.questions import draw_starts, first_days
 from raciflux.workflow.adapt import read_base
 from raciflux.workflow.fine_tuned import FineTuned, Tuning
+from rich.console import Console
 
 from .tiny_run import trained
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.own_days.main import measure_own_days
 
 TINY = ["model=lstm", "model.hidden=8", "transfer.finetune.steps=4", "transfer.finetune.check_every=2"]
 
@@ -74,3 +82,20 @@ def test_steps_are_chosen_for_each_number_of_days(tuned: FineTuned) -> None:
 def test_a_model_without_gradients_is_refused(calibrated: Path) -> None:
     with pytest.raises(UserError, match="cannot be fine-tuned here"):
         FineTuned([calibrated])
+
+
+def test_one_run_answers_the_benchmark_as_it_is_and_tuned(network: Path, tuned: FineTuned, tmp_path: Path) -> None:
+    record = read_base([network], out_of_fold=False).record
+    site = int(np.flatnonzero(tuned.runs[0][0].tested)[0])
+    name = str(record.site_id[site])
+    (start, *_) = draw_starts(name, record.dates, record.measured[site])
+    write_questions(FewShotFile("x", (), {name: (start,)}), tmp_path / "few_shot_v1.json")
+    asked = ["own_days=few_shot", f"questions={tmp_path}/few_shot_v1.json", f"output={tmp_path}", "draws=100"]
+    runs = [f"base=[{network}]", f"fine_tuned=[{network}]"]
+    measure_own_days([*asked, *runs, "methods=[zero_shot, fine_tuned]"], Console(quiet=True))
+    table = pl.read_csv(tmp_path / "few_shot.csv")
+    rows = table.partition_by("method", as_dict=True, include_key=False)
+    assert table["method"].value_counts(sort=True)["count"].to_list() == [4, 4]
+    assert rows["fine_tuned",].drop("rmse").equals(rows["zero_shot",].drop("rmse")), "the same days are scored"
+    with pytest.raises(UserError, match="cross_conformal"):
+        measure_own_days([*asked, *runs, "methods=[ridge]"], Console(quiet=True))
