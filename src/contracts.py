@@ -131,8 +131,9 @@ class TargetScale:
         return (to_asinh(flux, self.asinh_at) - self.mean) / self.std
 
 
-# What of a query's own fluxes is shown: none; the first few days; its past; all but a gap.
-Question = Literal["unseen", "few_shot", "new_years", "gap"]
+# What of a query's own fluxes the bank shows: none, or its past. The few days of a new site and the days around a gap
+# are shown beside it, to whoever reads own days (``modules.own_days``).
+Question = Literal["unseen", "new_years"]
 
 
 @dataclass(frozen=True)
