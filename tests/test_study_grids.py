@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,16 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy import frozen, tune  # noqa: E402
 from benchmarks.accuracy.cells import hyper_parameters, run_of, runs_of  # noqa: E402
-from benchmarks.accuracy.embedded_grids import BASELINES, FACTORS, PAIRS, orthogonal_design  # noqa: E402
+from benchmarks.accuracy.embedded_grids import (  # noqa: E402
+    BASELINES,
+    DEVELOPMENT_SEED,
+    FACTORS,
+    PAIRS,
+    SHORT_AT_FIRST,
+    SWEEP_SEED,
+    orthogonal_design,
+)
+from benchmarks.accuracy.grid import Grid  # noqa: E402
 from benchmarks.accuracy.grids import GRIDS  # noqa: E402
 from benchmarks.accuracy.raci_grids import ROWS  # noqa: E402
 
@@ -92,6 +102,27 @@ def test_the_claim_holds_every_baseline_against_raci_and_tells_trees_of_the_simu
             "stacking",
             "ct_lstm",
         )
+
+
+@pytest.mark.parametrize("pair", SHORT_AT_FIRST)
+def test_a_second_claim_differs_from_the_first_in_its_worlds_and_in_how_long_networks_are_trained(pair):
+    first, again = GRIDS[f"embedded_unseen_{pair}"], GRIDS[f"embedded_again_{pair}"]
+    assert again.regime == GRIDS["embedded_unseen_cropland_co2"].regime and again.carried
+    assert not set(again.pools["claim"]) & set(first.pools["claim"]), "a world is opened once"
+    opened = [sources(first, name)[0]["seed"] for name in first.pools["claim"]]
+    for name in again.pools["claim"]:
+        towers, simulation = sources(again, name)
+        assert towers["seed"] == simulation["seed"]
+        assert towers["seed"] not in (*opened, DEVELOPMENT_SEED, SWEEP_SEED)
+        frozen_before = sources(first, first.pools["claim"][0])
+        for one, other in zip((towers, simulation), frozen_before, strict=True):
+            assert one | {"seed": 0} == other | {"seed": 0}, "worlds are made as frozen"
+
+
+def sources(grid: Grid, world: str) -> tuple[dict[str, object], dict[str, object]]:
+    """The settings of a world's towers and of its simulation."""
+    data = run_of("claim", grid, world, "raci", 0, ()).config().data
+    return asdict(data.source), asdict(data.simulation)
 
 
 def test_the_worlds_of_the_claim_are_those_that_were_frozen():
