@@ -1,6 +1,7 @@
 """RACI in worlds whose truth is known: the frozen worlds of its claim, and the sweep that says when retrieval pays."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 from .grid import CEILING, Grid, Variant
@@ -64,7 +65,9 @@ def _unseen(pair: str) -> Grid:
 
 
 def _again(pair: str) -> Grid:
-    return _claim(pair, AGAIN_SEEDS, f"embedded_{pair}_again", longer=True)
+    grid = _claim(pair, AGAIN_SEEDS, f"embedded_{pair}_again", longer=True)
+    first = "A second claim: the first, of other worlds, was opened with 200 and 200 steps of every network."
+    return replace(grid, about=f"{first} {grid.about}")
 
 
 def orthogonal_design() -> list[tuple[int, float, float]]:
