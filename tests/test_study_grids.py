@@ -108,6 +108,7 @@ def test_the_claim_holds_every_baseline_against_raci_and_tells_trees_of_the_simu
 def test_a_second_claim_differs_from_the_first_in_its_worlds_and_in_how_long_networks_are_trained(pair):
     first, again = GRIDS[f"embedded_unseen_{pair}"], GRIDS[f"embedded_again_{pair}"]
     assert again.regime == GRIDS["embedded_unseen_cropland_co2"].regime and again.carried
+    assert (again.experiment, again.models, again.candidates) == (first.experiment, first.models, first.candidates)
     assert not set(again.pools["claim"]) & set(first.pools["claim"]), "a world is opened once"
     opened = [sources(first, name)[0]["seed"] for name in first.pools["claim"]]
     for name in again.pools["claim"]:
